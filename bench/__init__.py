@@ -1,0 +1,22 @@
+"""Builds what an adversary may know, runs attacks, keeps score and renders."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_PUBLIC = {
+    "cells": ("Cell", "paper_cells", "paper_figure", "select_cells"),
+    "metrics": ("exact", "mean", "psnr", "ssim"),
+    "results": ("BENCHMARK_VERSION", "Result", "ResultStore"),
+    "runner": ("Run", "attack_images", "run_all", "run_cell"),
+}
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use, so that `splitzoo --help` need not wait for torch."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)

@@ -1,0 +1,68 @@
+"""The command `splitzoo`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+#: Subcommand -> module of `bench.commands`, imported only when it is asked for.
+COMMANDS = {
+    "list": ("listing", "list networks, splits, attacks, settings and checkpoints"),
+    "info": ("info", "show everything that is known of one checkpoint"),
+    "bench": ("bench", "run attacks, score what they recover, render a leaderboard"),
+    "leaderboard": ("leaderboard", "render leaderboard.md from stored results, or check it"),
+    "tune": ("tune", "choose an attack's hyperparameter on training images"),
+    "train": ("train", "train a target network by the paper's recipe"),
+    "data": ("data", "fetch, verify and locate the data sets"),
+}
+DESCRIPTION = """\
+Pretrained split networks, and a benchmark of the attacks that recover an edge device's
+images from what it sends to the cloud (He, Zhang and Lee, ACSAC 2019)."""
+EPILOG = """\
+examples:
+  splitzoo bench --profile paper10         attack the paper's ten images at every split
+  splitzoo bench --only lenet/relu2        one split only
+  splitzoo leaderboard --check             is leaderboard.md up to date?
+
+exit status: 0 done, 1 failed, 2 misused or unusable input"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status 0, 1 or 2 (130 when interrupted)."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    parser = argparse.ArgumentParser(
+        prog="splitzoo",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    asked = next((word for word in arguments if word in COMMANDS), None)
+    for name, (module_name, summary) in COMMANDS.items():
+        subparser = subparsers.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if name == asked:  # only this one's imports are paid for
+            module = importlib.import_module(f".commands.{module_name}", __package__)
+            module.add(subparser)
+            subparser.set_defaults(run=module.run)
+    options = parser.parse_args(arguments)
+
+    from ..zoo import SplitzooError
+
+    try:
+        return int(options.run(options))
+    except SplitzooError as error:
+        print(f"splitzoo: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("splitzoo: interrupted; what was finished is kept, run again", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1

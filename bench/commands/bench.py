@@ -1,0 +1,72 @@
+"""`splitzoo bench`: run attacks on cells and render what they recover."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from itertools import groupby
+
+from ...attacks import get_entry
+from ...zoo import PROFILES, UnknownNameError, describe_device, pick_device
+from ..cells import paper_figure, select_cells
+from ..leaderboard import summary, write_leaderboard
+from ..metrics import mean
+from ..results import Result, ResultStore
+from ..runner import Run, run_all
+from .options import LOCAL_RESULTS, add_device, add_only, add_profile, add_results
+
+
+def add(parser: ArgumentParser) -> None:
+    add_profile(parser, "paper10")
+    add_only(parser)
+    parser.add_argument(
+        "--attack",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="an attack of `splitzoo list`; may be given again (default: rmle)",
+    )
+    add_results(parser, LOCAL_RESULTS)
+    parser.add_argument("--seed", type=int, default=0, help="seed of the attack (default: 0)")
+    add_device(parser)
+    parser.add_argument(
+        "--fresh", action="store_true", help="run again what is already there and current"
+    )
+    parser.epilog = (
+        "Finished cells are kept: a run that was interrupted goes on where it stopped, and a\n"
+        "result whose checkpoint, images, attack or hyperparameters have changed is made again.\n"
+        "Recovered images and a leaderboard are written into the results folder."
+    )
+
+
+def run(options: Namespace) -> int:
+    if options.profile not in PROFILES:
+        raise UnknownNameError("profile", options.profile, PROFILES)
+    device = pick_device(options.device)
+    attacks = [get_entry(name).name for name in options.attack or ["rmle"]]
+    cells = select_cells(options.only)
+    runs = [Run(cell, name, options.profile, options.seed) for name in attacks for cell in cells]
+    store = ResultStore(options.results)
+    print(
+        f"{len(runs)} cells, profile {options.profile}, on {describe_device(device)}; "
+        f"results go to {store.folder}",
+        file=sys.stderr,
+    )
+    results = run_all(runs, store, device, fresh=options.fresh, report=_report)
+    page = write_leaderboard(store, options.profile)
+    for _, group in groupby(results, lambda result: result.cell.setting):
+        print("\n" + summary(list(group), tablefmt="simple").replace("*", ""))
+    print(f"\nleaderboard: {page}\npictures:    {store.figures(options.profile)}")
+    return 0
+
+
+def _report(run: Run, result: Result, note: str) -> None:
+    published = paper_figure(run.cell)
+    beside = f"   paper {published.psnr:5.2f} dB, {published.ssim:.4f}" if published else ""
+    seconds = "kept" if note == "kept" else f"{result.cost['online_seconds']:.0f} s {note}".strip()
+    print(
+        f"{run.cell.key:32} {run.attack:14} {mean(result.per_image['psnr']).value:6.2f} dB, "
+        f"SSIM {mean(result.per_image['ssim']).value:.4f}{beside}   ({seconds})",
+        file=sys.stderr,
+        flush=True,
+    )

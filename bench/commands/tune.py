@@ -1,0 +1,55 @@
+"""`splitzoo tune`: choose one field of an attack on training images."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from dataclasses import fields
+
+from ...attacks import get_entry
+from ...zoo import UnknownNameError, pick_device
+from ..cells import select_cells
+from ..tuning import record, tune
+from .options import add_device, add_only
+
+
+def add(parser: ArgumentParser) -> None:
+    parser.add_argument("attack", metavar="ATTACK", help="an attack of `splitzoo list`")
+    add_only(parser)
+    parser.add_argument(
+        "--field", default="tv_weight", help="the hyperparameter to choose (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--grid",
+        type=lambda text: [float(value) for value in text.split(",")],
+        required=True,
+        metavar="A,B,…",
+        help="the values to try, e.g. 0.1,1,10",
+    )
+    parser.add_argument(
+        "--per-class", type=int, default=2, help="training images a class (default: %(default)s)"
+    )
+    add_device(parser)
+    parser.epilog = (
+        "The value with the highest mean PSNR is written into attacks/tuned.json with the whole\n"
+        "curve. Evaluation images are test images and are never used here."
+    )
+
+
+def run(options: Namespace) -> int:
+    known = [field.name for field in fields(get_entry(options.attack).attack)]
+    if options.field not in known:
+        raise UnknownNameError(f"field of {options.attack}", options.field, known)
+    device = pick_device(options.device)
+    for cell in select_cells(options.only):
+        chosen = tune(
+            options.attack,
+            cell,
+            options.field,
+            options.grid,
+            per_class=options.per_class,
+            device=device,
+        )
+        record(options.attack, cell, chosen)
+        print(f"{cell.key}: {chosen['fields']}", file=sys.stderr)
+    return 0

@@ -1,0 +1,57 @@
+"""Entry points for `torch.hub`.
+
+    model = torch.hub.load("OWNER/splitzoo", "lenet_split_relu2")
+    features = model.edge(images)        # images N×1×28×28, float32 in [0, 1]
+    logits = model.cloud(features)       # == model(images), bit for bit
+
+`torch.hub.list` shows every entry point: one for each split of each network.
+
+The zoo is imported through a private parent package named after this checkout, never as
+`zoo`: `sys.modules` is keyed by name, so two hub repositories that both hold a `zoo/` would
+silently hand out each other's networks.
+"""
+
+import hashlib as _hashlib
+import importlib as _importlib
+import os as _os
+import sys as _sys
+import types as _types
+
+dependencies = ["torch", "safetensors", "huggingface_hub"]
+
+
+def _import_zoo():
+    here = _os.path.dirname(_os.path.abspath(__file__))
+    # The time stamp tells a checkout from the one that `force_reload=True` put in its place.
+    identity = f"{here} {_os.stat(__file__).st_mtime_ns}"
+    name = f"_splitzoo_{_hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+    if name not in _sys.modules:
+        parent = _types.ModuleType(name)
+        parent.__path__ = [here]
+        _sys.modules[name] = parent
+    return _importlib.import_module(f"{name}.zoo")
+
+
+_zoo = _import_zoo()
+
+
+def _split_entry(network, split):
+    def entry(*, weights="default", path=None):
+        return _zoo.load_split(network.name, split, weights=weights, path=path)
+
+    entry.__name__ = entry.__qualname__ = f"{network.name}_split_{split}"
+    entry.__doc__ = f"""{network.title} split behind {split}: a SplitModel in eval mode.
+
+    model.edge maps images N×{"×".join(map(str, network.input_shape))}, float32 in [0, 1], to
+    features; model.cloud maps features to logits N×{network.num_classes}.
+
+    Args:
+        weights: "default" for the published checkpoint, None for a fresh network.
+        path: a checkpoint of your own, written by `splitzoo train {network.name}`.
+    """
+    return entry
+
+
+for _network in _zoo.NETWORKS.values():
+    for _split in _network.splits:
+        globals()[f"{_network.name}_split_{_split}"] = _split_entry(_network, _split)

@@ -1,0 +1,108 @@
+"""Writing files so that a kill or a full disk never leaves a torn one behind."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+
+from .errors import StorageError
+
+
+def sha256_file(path: Path) -> str:
+    """Hexadecimal sha256 of a file, read in blocks."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusal to write `path` into one line with a remedy."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(
+            f"cannot write {path}: {reason}; free some space or choose a folder you may write to"
+        ) from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write `content` beside `path`, flush it to the disk, then rename it into place.
+
+    A reader sees the old file or the new one, never a part. What stood at `path` survives a
+    full disk. Raises StorageError.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        prefix = f".{path.name}.{_writer()}."
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o666 & ~_umask())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def sweep_unfinished(folder: Path) -> None:
+    """Delete what a killed process of this machine was writing below `folder`."""
+    for path in folder.rglob(".*.part"):
+        host, _, process = path.name.split(".")[-3].rpartition("-")
+        if host == _host() and process.isdigit() and not _is_running(int(process)):
+            path.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write_atomically` for text, encoded as UTF-8 with newlines as they are."""
+    write_atomically(path, text.encode("utf-8"))
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write tensors as one safetensors file, atomically."""
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_atomically(path, save(contiguous, dict(metadata) if metadata else None))
+
+
+def _host() -> str:
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
+def _writer() -> str:
+    return f"{_host()}-{os.getpid()}"
+
+
+def _is_running(process: int) -> bool:
+    if os.name == "nt":  # signal 0 would end the process there
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,168 @@
+"""From a name to a network with verified weights. Safetensors only, never pickle.
+
+Resolve (explicit path → this checkout's `zoo/checkpoints/` → the Hub cache → the Hub at a
+pinned revision), compare the sha256, read, load strictly, `eval()`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
+
+from .errors import CheckpointError, UnknownNameError
+from .files import write_tensors
+from .manifest import FOLDER, Record, manifest
+from .networks import get_network
+from .split import SplitModel
+
+WEIGHTS = ("default",)
+
+
+def load_split(
+    network: str, split: str, *, weights: str | None = "default", path: str | Path | None = None
+) -> SplitModel:
+    """The network `network`, split behind the layer `split`, in eval mode on the CPU.
+
+    Args:
+        network: "lenet" or "cifar_cnn"; `NETWORKS` lists them.
+        split: a layer of it, e.g. "relu2"; `NETWORKS[network].splits` lists them.
+        weights: "default" for the published ones, None for a fresh network drawn from
+            torch's global generator.
+        path: a checkpoint of your own, written by `splitzoo train`, in place of the
+            published one.
+
+    Raises:
+        UnknownNameError: network, split or weights do not exist.
+        CheckpointError: the file is missing, damaged, or another architecture's.
+    """
+    model = SplitModel(get_network(network), split)
+    if weights is None and path is None:
+        return model.eval()
+    if weights is not None and weights not in WEIGHTS:
+        raise UnknownNameError("weights", weights, [*WEIGHTS, "None"])
+    architecture = {"network": network}
+    state = (
+        read_checkpoint(Path(path), architecture)
+        if path is not None
+        else read_published(manifest().get(network), architecture)
+    )
+    try:
+        model.load_layers(state)
+    except RuntimeError as error:
+        source = path or manifest().get(network).file
+        raise CheckpointError(
+            f"{source} does not fit {network}: its tensors have other names or shapes"
+        ) from error
+    return model.eval()
+
+
+def read_published(record: Record, architecture: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors of a published checkpoint, after its sha256 has been compared."""
+    file = resolve(record)
+    content = _read(file)
+    if hashlib.sha256(content).hexdigest() != record.sha256:
+        raise CheckpointError(
+            f"{file} is damaged: its sha256 is not the manifest's ({len(content)} bytes, "
+            f"{record.bytes} expected); delete it and restore it, e.g. with "
+            f"`git checkout -- zoo/checkpoints/{record.file}`"
+        )
+    return _parse(file, content, architecture)
+
+
+def read_checkpoint(file: Path, architecture: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors of a checkpoint outside the manifest, verified by the digest it carries."""
+    return _parse(file, _read(file), architecture)
+
+
+def write_checkpoint(
+    file: Path, tensors: Mapping[str, Tensor], architecture: Mapping[str, Any]
+) -> None:
+    """Write tensors with what `read_checkpoint` verifies: architecture and content digest."""
+    metadata = {
+        "format": "pt",
+        "architecture": json.dumps(architecture, sort_keys=True),
+        "tensors_sha256": tensors_digest(tensors),
+    }
+    write_tensors(file, tensors, metadata)
+
+
+def resolve(record: Record) -> Path:
+    """Path of a published checkpoint: in this checkout, else from the Hub at its pinned commit."""
+    local = FOLDER / record.file
+    if local.is_file():
+        return local
+    hub = manifest().hub
+    if hub is None:
+        raise CheckpointError(
+            f"{local} is missing and no Hub repository has been published; restore it with "
+            f"`git checkout -- zoo/checkpoints/{record.file}` or make it with "
+            f"`splitzoo train {record.name}`"
+        )
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(hub.repo_id, record.file, revision=hub.revision))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise CheckpointError(
+            f"{record.file} is not in {FOLDER} and {hub.repo_id} on the Hub did not give it: "
+            f"{str(error).splitlines()[0]}; connect to a network or clone the whole repository"
+        ) from error
+
+
+def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
+    """sha256 over names, types, shapes and bytes, in the order of the names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise CheckpointError(
+            f"{file} cannot be read: {error.strerror}; check the path of the checkpoint"
+        ) from error
+
+
+def _parse(file: Path, content: bytes, architecture: Mapping[str, Any]) -> dict[str, Tensor]:
+    try:
+        tensors = load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        metadata = header.get("__metadata__", {})
+        found = json.loads(metadata["architecture"])
+        digest = metadata["tensors_sha256"]
+    except (SafetensorError, ValueError) as error:
+        raise CheckpointError(
+            f"{file} is truncated or damaged ({error}); get it again or train it again"
+        ) from error
+    except KeyError:
+        raise CheckpointError(
+            f"{file} was not written by splitzoo; load it into a network made with weights=None"
+        ) from None
+    if found != dict(architecture):
+        raise CheckpointError(
+            f"{file} holds {_short(found)}, not {_short(architecture)}; give that one's checkpoint"
+        )
+    if tensors_digest(tensors) != digest:
+        raise CheckpointError(
+            f"{file} is damaged: its tensors are not those that were written; get it again"
+        )
+    return tensors
+
+
+def _short(architecture: Any) -> str:
+    if not isinstance(architecture, Mapping):
+        return repr(architecture)
+    return " ".join(str(value) for value in architecture.values())
