@@ -17,7 +17,7 @@ import os as _os
 import sys as _sys
 import types as _types
 
-dependencies = ["torch", "safetensors", "huggingface_hub"]
+dependencies = ["torch", "safetensors", "huggingface_hub", "numpy", "tqdm"]
 
 
 def _import_zoo():

@@ -9,7 +9,7 @@ _PUBLIC = {
     "cells": ("Cell", "paper_cells", "paper_figure", "select_cells"),
     "metrics": ("exact", "mean", "psnr", "ssim"),
     "results": ("BENCHMARK_VERSION", "Result", "ResultStore"),
-    "runner": ("Run", "attack_images", "run_all", "run_cell"),
+    "runner": ("Run", "attack_images", "ensure_result", "run_cell"),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 __all__ = sorted(_HOME)

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 
 #: Subcommand -> module of `bench.commands`, imported only when it is asked for.
 COMMANDS = {
@@ -29,6 +30,13 @@ examples:
 exit status: 0 done, 1 failed, 2 misused or unusable input"""
 
 
+def _version() -> str:
+    try:
+        return f"splitzoo {version('splitzoo')}"
+    except PackageNotFoundError:
+        return "splitzoo, not installed"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status 0, 1 or 2 (130 when interrupted)."""
     arguments = sys.argv[1:] if argv is None else list(argv)
@@ -38,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=_version())
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     asked = next((word for word in arguments if word in COMMANDS), None)
     for name, (module_name, summary) in COMMANDS.items():

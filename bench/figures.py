@@ -7,7 +7,6 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
@@ -17,8 +16,6 @@ from ..attacks import get_entry
 from ..zoo import evaluation_set, get_network
 from ..zoo.files import write_atomically
 from .results import Result, ResultStore
-
-matplotlib.use("Agg")
 
 #: Text chunk of the PNG that names the results it was drawn from.
 DRAWN_FROM = "splitzoo-results-sha256"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -116,30 +115,20 @@ def attack_images(
     return Recovery(recovered.cpu(), ready - started, done - ready, adversary.queries)
 
 
-def run_all(
-    runs: Sequence[Run],
-    store: ResultStore,
-    device: torch.device,
-    *,
-    fresh: bool = False,
-    report: Callable[[Run, Result, str], None] = lambda run, result, note: None,
-) -> list[Result]:
-    """Run what is missing or stale, keep what is current, and report each as it is there.
+def ensure_result(
+    run: Run, store: ResultStore, device: torch.device, *, fresh: bool = False
+) -> tuple[Result, str]:
+    """The stored result if it is current, else a new one.
 
-    `report` gets a note of why a cell was run again, "kept" where it was not.
+    Returns the result, and "kept", "new" or why the stored one did not count.
     """
-    results = []
-    for run in runs:
-        stored = None if fresh else store.load(run.profile, run.cell, run.attack, run.seed)
-        stale = stored.stale_because(run.key()) if stored else ""
-        if stored and not stale:
-            result, note = stored, "kept"
-        else:
-            result = run_cell(run, store, device)
-            note = f"was stale: {stale}" if stale else ""
-        report(run, result, note)
-        results.append(result)
-    return results
+    stored = None if fresh else store.load(run.profile, run.cell, run.attack, run.seed)
+    if stored is None:
+        return run_cell(run, store, device), "new"
+    stale = stored.stale_because(run.key())
+    if stale:
+        return run_cell(run, store, device), f"was stale: {stale}"
+    return stored, "kept"
 
 
 def _now(device: torch.device) -> float:

@@ -61,6 +61,14 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
 
 
+def ensure_writable(folder: Path) -> None:
+    """Raise StorageError now, before any work, if nothing can be written into `folder`."""
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+
+
 def sweep_unfinished(folder: Path) -> None:
     """Delete what a killed process of this machine was writing below `folder`."""
     for path in folder.rglob(".*.part"):

@@ -8,11 +8,12 @@ from itertools import groupby
 
 from ...attacks import get_entry
 from ...zoo import PROFILES, UnknownNameError, describe_device, pick_device
+from ...zoo.files import ensure_writable
 from ..cells import paper_figure, select_cells
 from ..leaderboard import summary, write_leaderboard
 from ..metrics import mean
 from ..results import Result, ResultStore
-from ..runner import Run, run_all
+from ..runner import Run, ensure_result
 from .options import LOCAL_RESULTS, add_device, add_only, add_profile, add_results
 
 
@@ -52,7 +53,13 @@ def run(options: Namespace) -> int:
         f"results go to {store.folder}",
         file=sys.stderr,
     )
-    results = run_all(runs, store, device, fresh=options.fresh, report=_report)
+    ensure_writable(store.folder)
+    results = []
+    for number, planned in enumerate(runs, start=1):
+        print(f"[{number}/{len(runs)}] {planned.cell.key} {planned.attack} …", file=sys.stderr)
+        result, note = ensure_result(planned, store, device, fresh=options.fresh)
+        print(f"      {_score(result)}   ({note})", file=sys.stderr, flush=True)
+        results.append(result)
     page = write_leaderboard(store, options.profile)
     for _, group in groupby(results, lambda result: result.cell.setting):
         print("\n" + summary(list(group), tablefmt="simple").replace("*", ""))
@@ -60,13 +67,9 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def _report(run: Run, result: Result, note: str) -> None:
-    published = paper_figure(run.cell)
-    beside = f"   paper {published.psnr:5.2f} dB, {published.ssim:.4f}" if published else ""
-    seconds = "kept" if note == "kept" else f"{result.cost['online_seconds']:.0f} s {note}".strip()
-    print(
-        f"{run.cell.key:32} {run.attack:14} {mean(result.per_image['psnr']).value:6.2f} dB, "
-        f"SSIM {mean(result.per_image['ssim']).value:.4f}{beside}   ({seconds})",
-        file=sys.stderr,
-        flush=True,
-    )
+def _score(result: Result) -> str:
+    published = paper_figure(result.cell)
+    beside = f" (paper {published.psnr:.2f} dB, {published.ssim:.4f})" if published else ""
+    quality = mean(result.per_image["psnr"]).value, mean(result.per_image["ssim"]).value
+    seconds = result.cost["offline_seconds"] + result.cost["online_seconds"]
+    return f"{quality[0]:.2f} dB, SSIM {quality[1]:.4f}{beside} in {seconds:.1f} s"

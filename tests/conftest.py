@@ -1,0 +1,42 @@
+"""Shared pieces of the tests: a small untrained target, and a copy of the repository."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from splitzoo.zoo import SplitModel, load_split
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def repository() -> Path:
+    """The checkout that these tests stand in."""
+    return REPOSITORY
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of what torch.hub needs, to be damaged at will."""
+    copy = tmp_path / "checkout"
+    copy.mkdir()
+    shutil.copy(REPOSITORY / "hubconf.py", copy)
+    shutil.copytree(REPOSITORY / "zoo", copy / "zoo", ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+@pytest.fixture
+def lenet() -> SplitModel:
+    """The published LeNet, split behind its first layer."""
+    return load_split("lenet", "conv1")
+
+
+@pytest.fixture
+def digits() -> torch.Tensor:
+    """Four images of LeNet's shape, drawn at random."""
+    return torch.rand(4, 1, 28, 28, generator=torch.Generator().manual_seed(0))

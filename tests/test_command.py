@@ -1,0 +1,151 @@
+"""The command as a user types it: one line for every misuse, and nothing lost by a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from splitzoo.bench.cli import COMMANDS, main
+from splitzoo.bench.results import PUBLISHED, ResultStore
+from splitzoo.zoo import loading
+from splitzoo.zoo.manifest import FOLDER
+
+SPLITZOO = [sys.executable, "-c", "from splitzoo.bench.cli import main; raise SystemExit(main())"]
+
+
+def one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    err = capsys.readouterr().err
+    lines = [line for line in err.splitlines() if line.startswith("splitzoo: error: ")]
+    assert len(lines) == 1
+    assert err.strip().splitlines()[-1] == lines[0]
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (["bench", "--only", "resnet"], "known are white_box, lenet"),
+        (["bench", "--only", "lenet/relu9"], "unknown setting, network or split 'relu9'"),
+        (["bench", "--only", "lenet/relu22"], "white_box/lenet/relu2"),
+        (["bench", "--only", "/"], "unknown cell"),
+        (["bench", "--profile", "paper11"], "did you mean 'paper10'"),
+        (["bench", "--attack", "rmlee"], "did you mean 'rmle'"),
+        (["bench", "--device", "tpu9"], "use one of auto, cpu, cuda"),
+        (["leaderboard", "--profile", "x"], "paper10, standard"),
+        (["info", "resnet"], "unknown checkpoint"),
+        (["train", "resnet"], "unknown target"),
+        (["data", "imagenet"], "mnist, cifar10"),
+        (["tune", "rmle", "--grid", "1", "--field", "color"], "unknown field"),
+        (["tune", "nothing", "--grid", "1"], "unknown attack"),
+    ],
+)
+def test_misuse_exits_with_2_and_one_line(
+    arguments: list[str], remedy: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert remedy in one_line(capsys)
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["bench", "--nope"], ["tune", "rmle"]])
+def test_an_unparsable_command_line_exits_with_2(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: splitzoo" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([command, "--help"])
+    assert caught.value.code == 0
+    assert f"splitzoo {command}" in capsys.readouterr().out
+
+
+def test_list_and_info(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    assert "white_box/cifar_cnn/relu32" in capsys.readouterr().out
+    assert main(["info", "lenet"]) == 0
+    assert "verified" in capsys.readouterr().out
+
+
+def test_a_damaged_checkpoint_stops_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(loading, "FOLDER", tmp_path)
+    content = (FOLDER / "lenet.safetensors").read_bytes()
+    (tmp_path / "lenet.safetensors").write_bytes(content[:-1])
+    results = tmp_path / "results"
+    assert main(["bench", "--only", "lenet/conv1", "--results", str(results)]) == 2
+    assert "restore it" in one_line(capsys)
+    assert not list(results.rglob("*.json"))
+
+
+def test_an_unwritable_results_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    assert main(["bench", "--only", "lenet/conv1", "--results", str(blocked)]) == 2
+    assert "choose a folder you may write to" in one_line(capsys)
+
+
+def test_a_leaderboard_that_is_out_of_date_fails_the_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "results"
+    shutil.copytree(PUBLISHED, copy)
+    arguments = ["leaderboard", "--results", str(copy)]
+    assert main([*arguments, "--check"]) == 1
+    assert main(arguments) == 0
+    page = Path(capsys.readouterr().out.strip())
+    assert page.parent == copy
+    assert main([*arguments, "--check"]) == 0
+    page.write_text(page.read_text("utf-8") + "one more row\n", "utf-8")
+    assert main([*arguments, "--check"]) == 1
+    assert "run `splitzoo bench`" in capsys.readouterr().err
+
+
+def test_a_run_killed_midway_keeps_what_is_finished(tmp_path: Path) -> None:
+    """conv1 takes a second, relu2 ten times as long: SIGKILL hits while relu2 is running."""
+    results = tmp_path / "results"
+    command = [*SPLITZOO, "bench", "--only", "lenet", "--results", str(results)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
+    finished = results / "paper10/white_box/lenet-conv1/rmle-seed0.json"
+    deadline = time.monotonic() + 120
+    while not finished.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+
+    before = finished.read_bytes(), finished.stat().st_mtime_ns
+    command[-3] = "lenet/conv1"
+    again = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert again.returncode == 0, again.stderr
+    assert "kept" in again.stderr
+    assert (finished.read_bytes(), finished.stat().st_mtime_ns) == before
+    stored = [path for path in results.rglob("*") if path.is_file()]
+    assert not [path for path in stored if path.suffix == ".part"]
+    assert [r.cell.split for r in ResultStore(results).all("paper10")] == ["conv1"]
+
+
+def test_a_stale_result_is_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["bench", "--only", "lenet/conv1", "--results", str(tmp_path)]
+    assert main(arguments) == 0
+    path = tmp_path / "paper10/white_box/lenet-conv1/rmle-seed0.json"
+    content = json.loads(path.read_text("utf-8"))
+    scores = content["per_image"]["psnr"]
+    content["key"]["checkpoint_sha256"] = "0" * 64
+    content["per_image"]["psnr"] = [1.0] * 10
+    path.write_text(json.dumps(content), "utf-8")
+    assert main(arguments) == 0
+    assert "was stale: checkpoint_sha256" in capsys.readouterr().err
+    assert json.loads(path.read_text("utf-8"))["per_image"]["psnr"] == scores

@@ -1,0 +1,64 @@
+"""No torn file, whatever happens while it is written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from splitzoo.zoo import StorageError
+from splitzoo.zoo.files import sweep_unfinished, write_atomically
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "result.json"
+    write_atomically(path, b"old")
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match=r"No space left on device; free some space"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="choose a folder you may write to"):
+        write_atomically(tmp_path / "file" / "result.json", b"new")
+
+
+def test_a_process_killed_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    write_atomically(path, b"old")
+    code = f"""
+import os, signal
+from pathlib import Path
+from splitzoo.zoo.files import write_atomically
+os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)
+write_atomically(Path({str(path)!r}), b"new")
+"""
+    killed = subprocess.run([sys.executable, "-c", code])
+    assert killed.returncode < 0
+    assert path.read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 2  # what it was writing is still there
+    sweep_unfinished(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_sweeping_spares_a_running_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def look(handle: int) -> None:
+        sweep_unfinished(tmp_path)
+        seen.extend(tmp_path.iterdir())
+
+    monkeypatch.setattr(os, "fsync", look)
+    write_atomically(tmp_path / "result.json", b"new")
+    assert len(seen) == 1
+    assert (tmp_path / "result.json").read_bytes() == b"new"

@@ -1,0 +1,129 @@
+"""torch.hub as a user meets it: list, help, load, from a folder and from GitHub's zip."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from splitzoo.zoo import NETWORKS, load_split
+
+
+def run_python(code: str, cwd: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=cwd, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_split_is_an_entry_point_and_nothing_else_is(repository: Path) -> None:
+    entries = torch.hub.list(str(repository), source="local")
+    expected = {f"{n.name}_split_{split}" for n in NETWORKS.values() for split in n.splits}
+    assert set(entries) == expected
+    assert len(entries) == 11 + 18
+
+
+def test_help_says_what_goes_in_and_out(repository: Path) -> None:
+    text = torch.hub.help(str(repository), "cifar_cnn_split_relu22", source="local")
+    assert "N×3×32×32" in text
+    assert "weights" in text
+
+
+def test_a_split_loads_in_one_line(repository: Path, digits: torch.Tensor) -> None:
+    model: Any = torch.hub.load(str(repository), "lenet_split_relu2", source="local")
+    expected = load_split("lenet", "relu2")
+    assert torch.equal(model(digits), expected(digits))
+
+
+def test_weights_none_is_a_fresh_network(repository: Path) -> None:
+    load: Any = torch.hub.load
+    torch.manual_seed(1)
+    fresh = load(str(repository), "lenet_split_relu2", source="local", weights=None)
+    published = load(str(repository), "lenet_split_relu2", source="local")
+    assert not torch.equal(fresh.edge.conv1.weight, published.edge.conv1.weight)
+
+
+def test_arguments_are_keyword_only(repository: Path) -> None:
+    with pytest.raises(TypeError):
+        torch.hub.load(str(repository), "lenet_split_relu2", "default", source="local")
+
+
+def test_two_checkouts_in_one_process_do_not_mix(checkout: Path, repository: Path) -> None:
+    """Another revision has a layer of another width; each checkout must serve its own."""
+    networks = checkout / "zoo" / "networks.py"
+    source = networks.read_text("utf-8")
+    networks.write_text(source.replace("nn.Linear(120, 84)", "nn.Linear(120, 85)"), "utf-8")
+    sizes = run_python(
+        f"""
+import torch
+for repo in ({str(repository)!r}, {str(checkout)!r}, {str(repository)!r}):
+    model = torch.hub.load(repo, "lenet_split_relu2", source="local", weights=None)
+    print(model.cloud.fc2.out_features)
+""",
+        checkout.parent,
+    )
+    assert sizes.split() == ["84", "85", "84"]
+
+
+def test_a_checkout_replaced_in_place_is_imported_anew(checkout: Path) -> None:
+    """What force_reload=True does to the cached repository."""
+    sizes = run_python(
+        f"""
+import os, pathlib, torch
+repo = pathlib.Path({str(checkout)!r})
+load = lambda: torch.hub.load(str(repo), "lenet_split_relu2", source="local", weights=None)
+print(load().cloud.fc2.out_features)
+networks = repo / "zoo" / "networks.py"
+networks.write_text(networks.read_text("utf-8").replace("nn.Linear(120, 84)", "nn.Linear(120, 8)"))
+os.utime(repo / "hubconf.py", ns=(1, 1))
+print(load().cloud.fc2.out_features)
+""",
+        checkout.parent,
+    )
+    assert sizes.split() == ["84", "8"]
+
+
+def test_a_users_own_zoo_module_is_left_alone(tmp_path: Path, repository: Path) -> None:
+    (tmp_path / "zoo.py").write_text("animals = 3\n", "utf-8")
+    out = run_python(
+        f"""
+import sys
+sys.path.insert(0, "")
+import zoo, torch
+torch.hub.load({str(repository)!r}, "lenet_split_relu2", source="local")
+import zoo as again
+print(again.animals, zoo is again, sorted(set(sys.modules) & {{"attacks", "bench"}}))
+""",
+        tmp_path,
+    )
+    assert out.split() == ["3", "True", "[]"]
+
+
+def test_a_zip_as_github_serves_it(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, digits: torch.Tensor
+) -> None:
+    """The real torch.hub code path from "owner/repo:tag" on, but for the download itself."""
+    archive = tmp_path / "served.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted(checkout.rglob("*")):
+            file.write(path, Path("splitzoo-1.0") / path.relative_to(checkout))
+
+    def download(url: str, destination: str, *args: Any, **kwargs: Any) -> None:
+        assert "owner/splitzoo/zipball/" in url
+        Path(destination).write_bytes(archive.read_bytes())
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    model: Any = torch.hub.load(
+        "owner/splitzoo:v1.0",
+        "lenet_split_relu2",
+        trust_repo=True,
+        skip_validation=True,
+        verbose=False,
+    )
+    assert torch.equal(model(digits), load_split("lenet", "relu2")(digits))

@@ -1,0 +1,182 @@
+"""The threat model is enforced, and the base class lets no broken promise through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError, dataclass
+from typing import Any
+
+import pytest
+import torch
+from splitzoo.attacks import (
+    CATALOGUE,
+    RMLE,
+    SETTINGS,
+    Adversary,
+    Attack,
+    Capability,
+    Setting,
+    get_setting,
+)
+from splitzoo.zoo import (
+    CapabilityError,
+    ContractError,
+    Images,
+    InputError,
+    SplitModel,
+    UnknownNameError,
+    load_split,
+)
+from torch import Tensor
+
+CPU = torch.device("cpu")
+ASK: dict[Capability, Callable[[Adversary], Any]] = {
+    Capability.EDGE: lambda adversary: adversary.edge,
+    Capability.QUERY: lambda adversary: adversary.query(torch.zeros(1, 1, 28, 28)),
+    Capability.DATA: lambda adversary: adversary.data,
+    Capability.STRUCTURE: lambda adversary: adversary.fresh_edge(),
+}
+
+
+def adversary_of(lenet: SplitModel, *grants: Capability) -> Adversary:
+    data = Images(torch.zeros(1, 1, 28, 28, dtype=torch.uint8), torch.zeros(1))
+    return Adversary(
+        Setting("test", "Test", "-", frozenset(grants)),
+        lenet,
+        device=CPU,
+        data=data,
+        fresh_edge=lambda: load_split("lenet", "conv1", weights=None).edge,
+    )
+
+
+@pytest.mark.parametrize("granted", list(Capability))
+@pytest.mark.parametrize("asked", list(Capability))
+def test_only_what_is_granted_can_be_used(
+    lenet: SplitModel, granted: Capability, asked: Capability
+) -> None:
+    adversary = adversary_of(lenet, granted)
+    if asked is granted:
+        ASK[asked](adversary)
+    else:
+        with pytest.raises(CapabilityError, match=f"test does not grant {asked.value}"):
+            ASK[asked](adversary)
+
+
+def test_white_box_grants_the_edge_and_no_data() -> None:
+    """Table 1, first row."""
+    assert SETTINGS["white_box"].grants == {Capability.EDGE, Capability.STRUCTURE}
+
+
+def test_every_query_is_counted(lenet: SplitModel, digits: Tensor) -> None:
+    adversary = adversary_of(lenet, Capability.QUERY)
+    answer = adversary.query(digits)
+    adversary.query(torch.randn(3, 1, 28, 28))  # §5 queries with Gaussian noise
+    assert adversary.queries == 7
+    assert torch.equal(answer, lenet.edge(digits))
+    with pytest.raises(InputError, match="NaN"):
+        adversary.query(torch.full((1, 1, 28, 28), float("nan")))
+
+
+def test_a_fresh_edge_knows_nothing_of_the_target(lenet: SplitModel) -> None:
+    fresh: Any = adversary_of(lenet, Capability.STRUCTURE).fresh_edge()
+    target: Any = lenet.edge
+    assert fresh.conv1.weight.shape == target.conv1.weight.shape
+    assert not torch.equal(fresh.conv1.weight, target.conv1.weight)
+
+
+def test_an_attack_can_neither_change_the_target_nor_leave_a_gradient(
+    lenet: SplitModel, digits: Tensor
+) -> None:
+    before = {name: value.clone() for name, value in lenet.state_dict().items()}
+    adversary = adversary_of(lenet, Capability.EDGE)
+    with torch.no_grad():
+        for parameter in (*adversary.edge.parameters(), *adversary.cloud.parameters()):
+            parameter.zero_()
+    features = lenet.edge(digits).detach()
+    RMLE(iterations=2).prepare(adversary).reconstruct(features)
+    assert all(torch.equal(value, before[name]) for name, value in lenet.state_dict().items())
+    assert all(parameter.grad is None for parameter in lenet.parameters())
+
+
+def test_what_an_attack_requires_is_checked_before_any_work(lenet: SplitModel) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Busy(Scripted):
+        requires = frozenset({Capability.QUERY})
+
+        def offline(self, adversary: Adversary, generator: torch.Generator) -> Any:
+            raise AssertionError("work was done")
+
+    with pytest.raises(CapabilityError, match="Busy requires queries to the edge"):
+        Busy(answer=lambda f: f).prepare(adversary_of(lenet, Capability.EDGE))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scripted(Attack):
+    """Returns whatever the test tells it to."""
+
+    requires = frozenset[Capability]()
+    title = "Scripted"
+    citation = "-"
+    answer: Callable[[Tensor], Any]
+
+    def online(self, state: Any, features: Tensor, generator: torch.Generator) -> Tensor:
+        result: Tensor = self.answer(features)
+        return result
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaint"),
+    [
+        (lambda f: None, "tensor"),
+        (lambda f: torch.zeros(len(f), 1, 27, 28), "N×1×28×28"),
+        (lambda f: torch.zeros(len(f) + 1, 1, 28, 28), "5 images"),
+        (lambda f: torch.zeros(len(f), 1, 28, 28, dtype=torch.float64), "float64"),
+        (lambda f: torch.full((len(f), 1, 28, 28), float("nan")), "NaN"),
+        (lambda f: torch.full((len(f), 1, 28, 28), 1.01), r"\[0, 1\]"),
+        (lambda f: torch.full((len(f), 1, 28, 28), -0.01), r"\[0, 1\]"),
+    ],
+)
+def test_a_broken_promise_is_refused(
+    lenet: SplitModel, digits: Tensor, answer: Callable[[Tensor], Any], complaint: str
+) -> None:
+    prepared = Scripted(answer=answer).prepare(adversary_of(lenet))
+    with pytest.raises(ContractError, match=complaint) as caught:
+        prepared.reconstruct(lenet.edge(digits))
+    assert "Scripted" in str(caught.value)
+
+
+def test_what_comes_back_carries_no_graph(lenet: SplitModel, digits: Tensor) -> None:
+    leak = torch.zeros(4, 1, 28, 28, requires_grad=True)
+    prepared = Scripted(answer=lambda f: leak * 1).prepare(adversary_of(lenet))
+    assert not prepared.reconstruct(lenet.edge(digits)).requires_grad
+
+
+@pytest.mark.parametrize("features", [torch.zeros(2, 16, 8, 8), torch.zeros(8, 24, 24)])
+def test_features_of_another_split_are_refused(lenet: SplitModel, features: Tensor) -> None:
+    prepared = Scripted(answer=lambda f: f).prepare(adversary_of(lenet))
+    with pytest.raises(InputError, match="N×8×24×24"):
+        prepared.reconstruct(features)
+
+
+def test_the_contract_cannot_be_overridden() -> None:
+    with pytest.raises(TypeError, match="may not override prepare"):
+        type("Rogue", (Scripted,), {"prepare": lambda self, adversary: None})
+
+
+def test_hyperparameters_are_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        RMLE().tv_weight = 1.0  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_every_attack_states_its_source_and_needs(name: str) -> None:
+    attack = CATALOGUE[name].attack
+    assert attack.citation
+    assert attack.title
+    assert attack.__doc__
+    assert any(attack.requires <= setting.grants for setting in SETTINGS.values())
+
+
+def test_an_unknown_setting() -> None:
+    with pytest.raises(UnknownNameError, match="known are white_box"):
+        get_setting("gray_box")

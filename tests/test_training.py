@@ -1,0 +1,124 @@
+"""Training on a handful of images: interrupted and resumed, it ends in the same weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from splitzoo.bench.cli import main
+from splitzoo.bench.commands import train as command
+from splitzoo.zoo import NETWORKS, Images, load_split, training
+from splitzoo.zoo.training import Recipe, active_units, augment, train_target
+
+CPU = torch.device("cpu")
+RECIPE = Recipe(epochs=3, batch_size=8, halve_every=2, augment=True)
+
+
+@pytest.fixture(autouse=True)
+def few_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (20, 1, 28, 28), generator=generator, dtype=torch.uint8)
+    data = Images(pixels, torch.arange(20) % 10)
+    monkeypatch.setattr(training, "load_dataset", lambda name, part: data)
+
+
+def train(progress: Path) -> dict[str, torch.Tensor]:
+    model = train_target("lenet", device=CPU, progress_file=progress, recipe=RECIPE)
+    return model.layer_state()
+
+
+def test_an_interrupted_run_ends_in_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = train(tmp_path / "uninterrupted.safetensors")
+
+    save = training.save_progress
+    saved = []
+
+    def save_then_die(*arguments: Any) -> None:
+        save(*arguments)
+        saved.append(arguments)
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "save_progress", save_then_die)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "progress.safetensors")
+    resumed = train(tmp_path / "progress.safetensors")
+    assert len(saved) == 3  # two epochs before, and only the third after
+    assert expected.keys() == resumed.keys()
+    assert all(torch.equal(expected[name], resumed[name]) for name in expected)
+
+
+def test_progress_of_another_recipe_is_not_continued(tmp_path: Path) -> None:
+    progress = tmp_path / "progress.safetensors"
+    first = train(progress)
+    other = train_target(
+        "lenet", device=CPU, progress_file=progress, recipe=Recipe(epochs=3, seed=1)
+    )
+    assert not torch.equal(first["conv1.weight"], other.layer_state()["conv1.weight"])
+
+
+@pytest.mark.parametrize("content", [b"", b"torn" * 100])
+def test_a_torn_progress_file_starts_over(tmp_path: Path, content: bytes) -> None:
+    expected = train(tmp_path / "whole.safetensors")
+    torn = tmp_path / "torn.safetensors"
+    torn.write_bytes(content)
+    again = train(torn)
+    assert all(torch.equal(expected[name], again[name]) for name in expected)
+
+
+def test_augmentation_keeps_range_and_moves_little() -> None:
+    """A centred dot stays within 0.1 of the side, a rotation of 10° and a scale of 1.1."""
+    images = torch.zeros(500, 3, 32, 32)
+    images[:, :, 15:17, 15:17] = 1
+    moved = augment(images, torch.Generator().manual_seed(0))
+    assert moved.shape == images.shape
+    assert moved.min() >= 0
+    assert moved.max() <= 1
+    weight = moved[:, 0] / moved[:, 0].sum((1, 2), keepdim=True)
+    axis = torch.arange(32) - 15.5
+    shift = torch.stack([(weight.sum(2) * axis).sum(1), (weight.sum(1) * axis).sum(1)])
+    assert shift.abs().max() < 0.1 * 32 * 1.2
+    assert shift.std(1).min() > 1  # and it does move: uniform ±3.2 has a deviation of 1.85
+
+
+def test_augmentation_flips_half() -> None:
+    images = torch.zeros(1000, 1, 32, 32)
+    images[..., :16] = 1
+    moved = augment(images, torch.Generator().manual_seed(0))
+    right_is_brighter = moved[..., 20:].mean((1, 2, 3)) > moved[..., :12].mean((1, 2, 3))
+    assert 430 < right_is_brighter.sum() < 570
+
+
+def test_active_units_counts_non_zeros() -> None:
+    model = load_split("lenet", "relu1")
+    images = Images(torch.randint(256, (7, 1, 28, 28), dtype=torch.uint8), torch.zeros(7))
+    with torch.no_grad():
+        expected = (model.edge(images.floats()) > 0).float().mean().item()
+    shares = active_units(model, images, CPU)
+    assert shares["relu1"] == pytest.approx(expected)
+    assert shares["fc3"] == 1
+
+
+def test_the_command_writes_a_checkpoint_that_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`splitzoo train --out`, its record, and the way from there back into a network."""
+    monkeypatch.setenv("SPLITZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(training.RECIPES, "lenet", RECIPE)
+    monkeypatch.setattr(command, "load_dataset", training.load_dataset)
+    assert main(["train", "lenet", "--out", str(tmp_path), "--device", "cpu"]) == 0
+    file = Path(capsys.readouterr().out.strip())
+    record = json.loads(file.with_suffix(".json").read_text("utf-8"))
+    assert record["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert record["training"]["recipe"]["epochs"] == 3
+    assert set(record["reached"]["active_units"]) == set(NETWORKS["lenet"].splits)
+
+    expected = train(tmp_path / "progress.safetensors")
+    loaded = load_split("lenet", "relu2", path=file).layer_state()
+    assert all(torch.equal(expected[name], loaded[name]) for name in expected)
