@@ -57,6 +57,7 @@ CATALOGUE = {
             RMLE,
             RELEASED,
             {
+                "lenet/conv1": {"tv_weight": 0.0},  # not stated; as at the other affine edge
                 "lenet/relu2": {"tv_weight": 1.0},
                 "cifar_cnn/conv11": {"tv_weight": 0.0},
                 "cifar_cnn/relu22": {"tv_weight": 10.0},
@@ -77,7 +78,7 @@ def get_entry(name: str) -> Entry:
 
 @cache
 def tuned(path: Path = TUNED) -> dict[str, dict[str, dict[str, Any]]]:
-    """attack -> "network/split" -> {"fields": chosen values, "evidence": how they were chosen}."""
+    """attack -> "network/split" -> {"fields": chosen values, "evidence": how, by field}."""
     try:
         content: dict[str, dict[str, dict[str, Any]]] = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,8 @@ def tune(
     """Try every value of `grid` for one field of an attack at a cell; keep the highest PSNR.
 
     Returns:
-        The record for `tuned.json`: the field's chosen value, and as evidence the whole curve
-        with the images, the checkpoint and the versions that it was measured with.
+        The chosen `value`, and as `evidence` the whole curve with the images, the checkpoint,
+        the attack's other fields and the versions that it was measured with.
     """
     images, indices = tuning_images(cell.dataset, per_class)
     pixels = images.floats()
@@ -65,10 +65,11 @@ def tune(
         print(f"{cell.key} {attack} {curve[-1]}", flush=True)
     best = max(curve, key=lambda point: point["psnr"])
     return {
-        "fields": {field: best[field]},
+        "value": best[field],
         "evidence": {
             "criterion": f"highest mean PSNR on {len(pixels)} training images",
             "curve": curve,
+            "other_fields": {k: v for k, v in asdict(base).items() if k != field},
             "train_indices": indices,
             "checkpoint_sha256": manifest().get(cell.network).sha256,
             "attack_source_sha256": source_sha256(type(base)),
@@ -78,9 +79,13 @@ def tune(
     }
 
 
-def record(attack: str, cell: Cell, entry: Mapping[str, Any], path: Path = TUNED) -> None:
-    """Put a chosen value into `tuned.json`, in place of an earlier one for this target."""
+def record(
+    attack: str, cell: Cell, field: str, chosen: Mapping[str, Any], path: Path = TUNED
+) -> None:
+    """Put a chosen value into `tuned.json`, in place of an earlier one for this field."""
     content = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    content.setdefault(attack, {})[cell.target] = entry
+    entry = content.setdefault(attack, {}).setdefault(cell.target, {"fields": {}, "evidence": {}})
+    entry["fields"][field] = chosen["value"]
+    entry["evidence"][field] = chosen["evidence"]
     write_text(path, json.dumps(content, indent=1) + "\n")
     tuned.cache_clear()

@@ -20,15 +20,18 @@ def prepare(attack: RMLE, target: SplitModel) -> PreparedAttack:
 
 
 def variation_by_loops(image: np.ndarray, beta: float) -> float:
-    """Eq. 3b, a pixel at a time; a neighbour outside the image adds no difference."""
+    """Eq. 3b, a pixel at a time, |·| over its channels; none beyond the border."""
     total = 0.0
     channels, height, width = image.shape
-    for c in range(channels):
-        for i in range(height):
-            for j in range(width):
-                down = image[c, i + 1, j] - image[c, i, j] if i + 1 < height else 0.0
-                right = image[c, i, j + 1] - image[c, i, j] if j + 1 < width else 0.0
-                total += (abs(down) ** 2 + abs(right) ** 2) ** (beta / 2)
+    for i in range(height):
+        for j in range(width):
+            squared = 0.0
+            for c in range(channels):
+                if i + 1 < height:
+                    squared += (image[c, i + 1, j] - image[c, i, j]) ** 2
+                if j + 1 < width:
+                    squared += (image[c, i, j + 1] - image[c, i, j]) ** 2
+            total += squared ** (beta / 2)
     return total
 
 
@@ -45,6 +48,8 @@ def test_total_variation_by_hand() -> None:
     image = torch.tensor([[[[0.0, 3.0], [4.0, 0.0]]]])
     assert total_variation(image, 1.0).item() == pytest.approx(12, abs=1e-5)
     assert total_variation(image, 2.0).item() == pytest.approx(25 + 9 + 16)
+    gray = image.repeat(1, 3, 1, 1)  # three equal channels lengthen every difference by √3
+    assert total_variation(gray, 1.0).item() == pytest.approx(12 * 3**0.5, abs=1e-5)
 
 
 def test_a_flat_image_has_a_finite_gradient() -> None:
@@ -97,7 +102,9 @@ def test_no_iterations_return_the_constant_start(lenet: SplitModel, digits: torc
     features = lenet.edge(digits)
     gray = prepare(RMLE(iterations=0), lenet).reconstruct(features)
     assert (gray == 0.5).all()
-    zero = prepare(RMLE(iterations=0, space="normalized"), lenet).reconstruct(features)
+    black = prepare(RMLE(iterations=0, start=0.0), lenet).reconstruct(features)
+    assert (black == 0).all()
+    zero = prepare(RMLE(iterations=0, space="normalized", start=0.0), lenet).reconstruct(features)
     assert torch.allclose(zero, torch.full_like(zero, 0.5))  # LeNet's mean is 0.5
 
 

@@ -27,15 +27,16 @@ def test_the_best_value_is_kept_with_its_evidence(
     chosen = tuning.tune(
         "rmle", CELL, "tv_weight", [0.01, 1e4], per_class=1, device=torch.device("cpu")
     )
-    assert chosen["fields"] == {"tv_weight": 0.01}
+    assert chosen["value"] == 0.01
     assert [point["tv_weight"] for point in chosen["evidence"]["curve"]] == [0.01, 1e4]
     assert chosen["evidence"]["train_indices"] == [0, 1]
 
     path = tmp_path / "tuned.json"
-    tuning.record("rmle", CELL, chosen, path)
+    tuning.record("rmle", CELL, "tv_weight", chosen, path)
+    tuning.record("rmle", CELL, "beta", {"value": 1.5, "evidence": {}}, path)
     monkeypatch.setattr(catalogue, "tuned", lambda: json.loads(path.read_text("utf-8")))
     attack = get_entry("rmle").configure("lenet", "conv1")
-    assert {"tv_weight": 0.01, **SHALLOW}.items() <= vars(attack).items()
+    assert {"tv_weight": 0.01, "beta": 1.5, **SHALLOW}.items() <= vars(attack).items()
 
 
 def test_every_tuned_value_has_evidence_from_training_images() -> None:
@@ -43,12 +44,14 @@ def test_every_tuned_value_has_evidence_from_training_images() -> None:
     published = json.loads(catalogue.TUNED.read_text("utf-8"))
     for targets in published.values():
         for target, entry in targets.items():
-            ((field, value),) = entry["fields"].items()
-            curve = entry["evidence"]["curve"]
-            assert max(curve, key=lambda point: point["psnr"])[field] == value
-            network = target.split("/")[0]
-            assert entry["evidence"]["checkpoint_sha256"] == manifest().get(network).sha256
-            assert len(entry["evidence"]["train_indices"]) >= 10
+            assert entry["fields"].keys() == entry["evidence"].keys()
+            for field, value in entry["fields"].items():
+                evidence = entry["evidence"][field]
+                best = max(evidence["curve"], key=lambda point: point["psnr"])
+                assert best[field] == value
+                network = target.split("/")[0]
+                assert evidence["checkpoint_sha256"] == manifest().get(network).sha256
+                assert len(evidence["train_indices"]) >= 10
 
 
 def test_the_released_variant_has_the_released_weights() -> None:

@@ -50,6 +50,6 @@ def run(options: Namespace) -> int:
             per_class=options.per_class,
             device=device,
         )
-        record(options.attack, cell, chosen)
-        print(f"{cell.key}: {chosen['fields']}", file=sys.stderr)
+        record(options.attack, cell, options.field, chosen)
+        print(f"{cell.key}: {options.field} {chosen['value']}", file=sys.stderr)
     return 0
