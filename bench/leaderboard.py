@@ -119,20 +119,21 @@ def _section(store: ResultStore, setting: str, results: list[Result], path: Path
     return "\n".join(lines)
 
 
-def summary(results: Sequence[Result], tablefmt: str = "pipe") -> str:
+def summary(results: Sequence[Result], *, markdown: bool = True) -> str:
     """One setting's table: targets as columns, a block of rows for the paper and each attack."""
+    shade = _shade if markdown else _plain
     setting = results[0].cell.setting
     targets = [t for t in columns() if any(r.cell.target == t for r in results)]
     targets += sorted({r.cell.target for r in results} - set(targets))
     published = [paper_figure(Cell(setting, *target.split("/"))) for target in targets]
     rows = [
-        ["**paper**", "PSNR / SSIM"]
-        + [_shade(f"{p.psnr:.2f} / {p.ssim:.4f}", p.ssim) if p else "" for p in published]
+        ["paper", "PSNR / SSIM"]
+        + [shade(f"{p.psnr:.2f} / {p.ssim:.4f}", p.ssim) if p else "" for p in published]
     ]
     for attack, group in groupby(results, lambda result: result.attack):
         by_target = {result.cell.target: result for result in group}
         found = [by_target.get(target) for target in targets]
-        rows += _attack_rows(attack, found)
+        rows += _attack_rows(attack, found, shade)
         if attack == "rmle":
             rows.append(
                 ["", "ours − paper"]
@@ -146,17 +147,20 @@ def summary(results: Sequence[Result], tablefmt: str = "pipe") -> str:
             )
     header = ["attack", "", *targets]
     align = ("left", "left", *["right"] * len(targets))
-    return tabulate(rows, header, tablefmt=tablefmt, colalign=align, disable_numparse=True)
+    style = "pipe" if markdown else "simple"
+    return tabulate(rows, header, tablefmt=style, colalign=align, disable_numparse=True)
 
 
-def _attack_rows(attack: str, found: Sequence[Result | None]) -> list[list[str]]:
+def _attack_rows(
+    attack: str, found: Sequence[Result | None], shade: Callable[[str, float], str]
+) -> list[list[str]]:
     def row(label: str, show: Callable[[Result], str], title: str = "") -> list[str]:
         return [title, label] + [show(result) if result else "" for result in found]
 
     def quality(metric: str, digits: int) -> Callable[[Result], str]:
         def show(result: Result) -> str:
             value = mean(result.per_image[metric])
-            return _shade(_with_interval(value, digits), mean(result.per_image["ssim"]).value)
+            return shade(_with_interval(value, digits), mean(result.per_image["ssim"]).value)
 
         return show
 
@@ -164,7 +168,7 @@ def _attack_rows(attack: str, found: Sequence[Result | None]) -> list[list[str]]
         return f"{100 * sum(hits) / len(hits):.0f} %"
 
     return [
-        row("PSNR, dB", quality("psnr", 2), f"**{get_entry(attack).title}**"),
+        row("PSNR, dB", quality("psnr", 2), get_entry(attack).title),
         row("SSIM", quality("ssim", 4)),
         row(
             "recognisable",
@@ -225,6 +229,10 @@ def _with_interval(value: Mean, digits: int) -> str:
 
 def _shade(text: str, ssim: float) -> str:
     return f"*{text}*" if ssim <= RECOGNISABLE_SSIM else text
+
+
+def _plain(text: str, ssim: float) -> str:
+    return text
 
 
 def _relative(target: Path, page: Path) -> str:

@@ -60,6 +60,12 @@ def test_evaluation_images_are_the_first_ten_of_each_class(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DATASETS)
+def test_the_embedded_file_can_be_made_again(name: str, tmp_path: Path) -> None:
+    again = evaluation.write_evaluation_set(name, load_dataset(name, "test"), tmp_path)
+    assert again.read_bytes() == (evaluation.FOLDER / f"{name}.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("name", DATASETS)
 def test_paper10_is_the_papers_and_part_of_standard(name: str) -> None:
     ten = evaluation_set(name, "paper10")
     assert ten.indices.tolist() == PAPER10[name]

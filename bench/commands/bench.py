@@ -62,7 +62,7 @@ def run(options: Namespace) -> int:
         results.append(result)
     page = write_leaderboard(store, options.profile)
     for _, group in groupby(results, lambda result: result.cell.setting):
-        print("\n" + summary(list(group), tablefmt="simple").replace("*", ""))
+        print("\n" + summary(list(group), markdown=False))
     print(f"\nleaderboard: {page}\npictures:    {store.figures(options.profile)}")
     return 0
 
