@@ -21,17 +21,44 @@ def run_python(code: str, cwd: Path) -> str:
     return done.stdout
 
 
-def test_every_split_is_an_entry_point_and_nothing_else_is(repository: Path) -> None:
-    entries = torch.hub.list(str(repository), source="local")
+@pytest.fixture
+def served(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A repository that GitHub serves as a zip: torch.hub's real code but for the download."""
+    archive = tmp_path / "served.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("splitzoo-1.0/", "")
+        for path in sorted(checkout.rglob("*")):
+            file.write(path, Path("splitzoo-1.0") / path.relative_to(checkout))
+
+    def download(url: str, destination: str, *args: Any, **kwargs: Any) -> None:
+        assert "owner/splitzoo/zipball/" in url
+        Path(destination).write_bytes(archive.read_bytes())
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    return "owner/splitzoo:v1.0"
+
+
+FROM_GITHUB: dict[str, Any] = {"trust_repo": True, "skip_validation": True, "verbose": False}
+
+
+def test_every_split_is_an_entry_point_and_nothing_else_is(served: str) -> None:
+    entries = torch.hub.list(served, **FROM_GITHUB)
     expected = {f"{n.name}_split_{split}" for n in NETWORKS.values() for split in n.splits}
     assert set(entries) == expected
     assert len(entries) == 11 + 18
 
 
-def test_help_says_what_goes_in_and_out(repository: Path) -> None:
-    text = torch.hub.help(str(repository), "cifar_cnn_split_relu22", source="local")
+def test_help_says_what_goes_in_and_out(served: str) -> None:
+    options = {k: v for k, v in FROM_GITHUB.items() if k != "verbose"}
+    text = torch.hub.help(served, "cifar_cnn_split_relu22", **options)
     assert "N×3×32×32" in text
     assert "weights" in text
+
+
+def test_a_zip_as_github_serves_it(served: str, digits: torch.Tensor) -> None:
+    model: Any = torch.hub.load(served, "lenet_split_relu2", **FROM_GITHUB)
+    assert torch.equal(model(digits), load_split("lenet", "relu2")(digits))
 
 
 def test_a_split_loads_in_one_line(repository: Path, digits: torch.Tensor) -> None:
@@ -102,28 +129,3 @@ print(again.animals, zoo is again, sorted(set(sys.modules) & {{"attacks", "bench
         tmp_path,
     )
     assert out.split() == ["3", "True", "[]"]
-
-
-def test_a_zip_as_github_serves_it(
-    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, digits: torch.Tensor
-) -> None:
-    """The real torch.hub code path from "owner/repo:tag" on, but for the download itself."""
-    archive = tmp_path / "served.zip"
-    with zipfile.ZipFile(archive, "w") as file:
-        for path in sorted(checkout.rglob("*")):
-            file.write(path, Path("splitzoo-1.0") / path.relative_to(checkout))
-
-    def download(url: str, destination: str, *args: Any, **kwargs: Any) -> None:
-        assert "owner/splitzoo/zipball/" in url
-        Path(destination).write_bytes(archive.read_bytes())
-
-    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
-    model: Any = torch.hub.load(
-        "owner/splitzoo:v1.0",
-        "lenet_split_relu2",
-        trust_repo=True,
-        skip_validation=True,
-        verbose=False,
-    )
-    assert torch.equal(model(digits), load_split("lenet", "relu2")(digits))
