@@ -60,11 +60,8 @@ def outdated(store: ResultStore, profile: str) -> list[str]:
     """What `--check` complains about; empty where page, pictures and results all agree."""
     path = leaderboard_path(store, profile)
     results = store.all(profile)
-    problems = []
+    problems = stale(store, profile)
     for result in results:
-        run = Run(result.cell, result.attack, profile, result.seed)
-        if stale := result.stale_because(run.key()):
-            problems.append(f"{result.cell.key} {result.attack} is stale: {stale} changed")
         store.recovered(result)
     for grid in _grids(results):
         if not is_current(figure_path(store, grid), grid):
@@ -72,6 +69,16 @@ def outdated(store: ResultStore, profile: str) -> list[str]:
     if not path.is_file() or path.read_text("utf-8") != render(store, profile, path):
         problems.append(f"{path} is not what the stored results render to")
     return problems
+
+
+def stale(store: ResultStore, profile: str) -> list[str]:
+    """Which stored results no longer belong to this benchmark, and why."""
+    found = []
+    for result in store.all(profile):
+        run = Run(result.cell, result.attack, profile, result.seed)
+        if changed := result.stale_because(run.key()):
+            found.append(f"{result.cell.key} {result.attack} is stale: {changed} changed")
+    return found
 
 
 def render(store: ResultStore, profile: str, path: Path) -> str:

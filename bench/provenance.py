@@ -7,6 +7,7 @@ import inspect
 import io
 import platform
 import tokenize
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -29,9 +30,8 @@ def source_sha256(cls: type) -> str:
     """
     file = inspect.getsourcefile(cls)
     assert file is not None, f"{cls} has no source file"
-    tokens = tokenize.generate_tokens(io.StringIO(Path(file).read_text("utf-8")).readline)
     statements: list[list[tokenize.TokenInfo]] = [[]]
-    for token in tokens:
+    for token in _tokens(Path(file).read_text("utf-8")):
         if token.type == tokenize.NEWLINE:
             statements.append([])
         elif token.type not in _SILENT:
@@ -42,6 +42,27 @@ def source_sha256(cls: type) -> str:
             indent = statement[0].start[1]
             digest.update(f"{indent}:{' '.join(token.string for token in statement)}\n".encode())
     return digest.hexdigest()
+
+
+def _tokens(source: str) -> Iterator[tokenize.TokenInfo]:
+    """Python's tokens with every f-string as one, which Python 3.12 began to take apart."""
+    lines = source.splitlines(keepends=True)
+    depth, begin = 0, (1, 0)
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        kind = tokenize.tok_name[token.type]
+        if kind in ("FSTRING_START", "TSTRING_START"):
+            begin = begin if depth else token.start
+            depth += 1
+        elif kind in ("FSTRING_END", "TSTRING_END"):
+            depth -= 1
+            if not depth:
+                (row, column), (last, stop) = begin, token.end
+                rows = lines[row - 1 : last]
+                rows[-1] = rows[-1][:stop]
+                rows[0] = rows[0][column:]
+                yield token._replace(type=tokenize.STRING, string="".join(rows), start=begin)
+        elif not depth:
+            yield token
 
 
 def versions() -> dict[str, str]:

@@ -124,13 +124,15 @@ def test_a_damaged_cache_is_found(empty_cache: Path, content: bytes) -> None:
         load_dataset("mnist", "test")
 
 
-def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_found_before_the_download(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     blocked = tmp_path / "a file, not a folder"
     blocked.write_text("")
     monkeypatch.setenv("SPLITZOO_CACHE", str(blocked))
-    path = data.cache_dir() / "data" / "x.safetensors"
+    monkeypatch.setattr(data, "SOURCES", ())
     with pytest.raises(StorageError, match="choose a folder you may write to"):
-        data.write_tensors(path, {"x": torch.zeros(1)})
+        load_dataset("mnist", "train")
 
 
 def test_a_damaged_evaluation_set_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

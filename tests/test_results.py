@@ -202,6 +202,9 @@ def test_a_better_explanation_does_not_make_results_stale(
     )
     other = base.replace("[1, 2]", "[1, 3]")
     indented = base.replace("        return", "            return")
+    assert digest("source_f", "class A:\n    f = f'{{a}} { {1: 2}[1] !r} {f\"b\"}'\n") == (
+        "98367ab1d2c61767f5ffa140d628b67d2a1dc0032a102b2965995d312cf26f7b"
+    ), "the digest must be the same on every version of Python"
     digests = [digest(f"source_{i}", text) for i, text in enumerate((base, same, other, indented))]
     assert digests[0] == digests[1]
     assert len(set(digests)) == 3

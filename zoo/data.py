@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from .errors import DataUnavailableError, UnknownNameError
-from .files import write_tensors
+from .files import ensure_writable, storage_errors, write_tensors
 from .sources import SOURCES, Arrays
 
 #: sha256 of each array's bytes (uint8, C order; images N×C×H×W, labels N).
@@ -95,10 +95,12 @@ def fetch_dataset(name: str) -> Path:
     path = cache_dir() / "data" / f"{name}.safetensors"
     if path.is_file():
         return path
+    ensure_writable(path.parent)
     refusals = []
     for source in SOURCES:
         try:
-            arrays = source.fetch(name)
+            with storage_errors(path.parent):
+                arrays = source.fetch(name)
             _verify(name, arrays)
         except DataUnavailableError as refusal:
             print(f"splitzoo: {name} not from {source.title}: {refusal}", file=sys.stderr)

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from .data import Images, load_dataset
 from .errors import UnknownNameError
+from .files import ensure_writable
 from .networks import NETWORKS, get_network
 from .resume import load_progress, save_progress
 from .split import SplitModel
@@ -55,6 +56,7 @@ def train_target(
         raise UnknownNameError("target", name, NETWORKS)
     network = get_network(name)
     recipe = recipe or RECIPES[name]
+    ensure_writable(progress_file.parent)
     data = load_dataset(network.dataset, "train")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)

@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from ...zoo import PROFILES, UnknownNameError
-from ..leaderboard import outdated, write_leaderboard
+from ..leaderboard import outdated, stale, write_leaderboard
 from ..results import PUBLISHED, ResultStore
 from .options import LOCAL_RESULTS, add_profile, add_results
 
@@ -26,6 +26,8 @@ def run(options: Namespace) -> int:
         raise UnknownNameError("profile", options.profile, PROFILES)
     store = ResultStore(options.results)
     if not options.check:
+        for warning in stale(store, options.profile):
+            print(f"splitzoo: warning: {warning}; run `splitzoo bench`", file=sys.stderr)
         print(write_leaderboard(store, options.profile))
         return 0
     problems = outdated(store, options.profile)

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ...zoo import Record, cache_dir, describe_device, get_network, load_dataset, pick_device
-from ...zoo.files import sha256_file, write_text
+from ...zoo.files import ensure_writable, sha256_file, write_text
 from ...zoo.loading import write_checkpoint
 from ...zoo.manifest import FOLDER, add_record
 from ...zoo.training import RECIPES, accuracy, active_units, train_target
@@ -43,6 +43,9 @@ def add(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     device = pick_device(options.device)
     name = options.name
+    folder = FOLDER if options.adopt else options.out
+    if name in RECIPES:
+        ensure_writable(folder)
     progress_file = cache_dir() / "training" / f"{name}.safetensors"
     model = train_target(name, device=device, progress_file=progress_file)
     network = get_network(name)
@@ -52,7 +55,7 @@ def run(options: Namespace) -> int:
         "test_accuracy": round(correct, 4),
         "active_units": {k: round(v, 4) for k, v in active_units(model, test, device).items()},
     }
-    file = (FOLDER if options.adopt else options.out) / f"{name}.safetensors"
+    file = folder / f"{name}.safetensors"
     write_checkpoint(file, model.layer_state(), {"network": name})
     record = Record(
         name=name,
