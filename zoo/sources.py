@@ -54,7 +54,7 @@ class TorchvisionMirrors:
                 try:
                     data = dataset(str(folder), train=part == "train", download=True)
                 except (OSError, RuntimeError) as error:
-                    raise DataUnavailableError(_first_line(error)) from error
+                    raise DataUnavailableError(_one_line(error)) from error
                 pixels = np.asarray(data.data, dtype=np.uint8)
                 images = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)
                 arrays[f"{part}_images"] = np.ascontiguousarray(images)
@@ -176,5 +176,5 @@ def _folder_size(folder: Path) -> int:
     return total
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0]
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
