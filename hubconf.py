@@ -3,8 +3,11 @@
     model = torch.hub.load("OWNER/splitzoo", "lenet_split_relu2")
     features = model.edge(images)        # images N×1×28×28, float32 in [0, 1]
     logits = model.cloud(features)       # == model(images), bit for bit
+    inverse = torch.hub.load("OWNER/splitzoo", "lenet_inverse_relu2", weights="same_set")
+    images = inverse(features)           # what a black-box adversary makes of them
 
-`torch.hub.list` shows every entry point: one for each split of each network.
+`torch.hub.list` shows every entry point: one for each split of each
+network, and the networks that attackers bring.
 
 The zoo is imported through a private parent package named after this checkout, never as
 `zoo`: `sys.modules` is keyed by name, so two hub repositories that both hold a `zoo/` would
@@ -52,6 +55,52 @@ def _split_entry(network, split):
     return entry
 
 
+def _learned_entry(network, split, kind, load, default, doc):
+    def entry(*, weights=default, path=None):
+        return load(network, split, weights=weights, path=path)
+
+    entry.__name__ = entry.__qualname__ = name = f"{network}_{kind}_{split}"
+    entry.__doc__ = f"""{doc}
+
+    Args:
+        weights: {", ".join(map(repr, _zoo.variants(name)))}; None for a fresh network.
+        path: a checkpoint of your own, written by `splitzoo train {name}-WEIGHTS`.
+    """
+    return entry
+
+
+def _judge_entry(dataset, title):
+    def entry(*, weights="default", path=None):
+        return _zoo.load_judge(dataset, weights=weights, path=path)
+
+    entry.__name__ = entry.__qualname__ = f"{dataset}_judge"
+    entry.__doc__ = f"""{title}: says what an image shows, independently of the targets.
+
+    Maps images, float32 in [0, 1], to logits N×10. `weights` is "default", or None for a fresh
+    network; `path` is a checkpoint of your own, written by `splitzoo train {dataset}_judge`.
+    """
+    return entry
+
+
 for _network in _zoo.NETWORKS.values():
     for _split in _network.splits:
         globals()[f"{_network.name}_split_{_split}"] = _split_entry(_network, _split)
+        if _zoo.variants(f"{_network.name}_shadow_{_split}"):
+            globals()[f"{_network.name}_shadow_{_split}"] = _learned_entry(
+                _network.name,
+                _split,
+                "shadow",
+                _zoo.load_shadow,
+                "same_set_same_net",
+                f"Shadow edge of {_network.title} behind {_split} (§6): images -> features.",
+            )
+for _target in _zoo.INVERSES:
+    globals()[_target.replace("/", "_inverse_")] = _learned_entry(
+        *_target.split("/"),
+        "inverse",
+        _zoo.load_inverse,
+        "same_set",
+        f"Inverse-Network of {_target} (§5): features -> images, not clamped.",
+    )
+for _design in _zoo.JUDGES.values():
+    globals()[f"{_design.dataset}_judge"] = _judge_entry(_design.dataset, _design.title)

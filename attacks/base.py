@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..zoo import CapabilityError, ContractError, InputError, check_features, check_images
-from .threat_model import Adversary, Capability
+from .threat_model import Adversary, Capability, Setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,20 +33,38 @@ class Attack(ABC):
             raise TypeError(f"{cls.__name__} may not override prepare: write offline and online")
 
     @final
-    def prepare(self, adversary: Adversary, *, seed: int = 0) -> PreparedAttack:
+    def prepare(
+        self, adversary: Adversary, *, seed: int = 0, network: nn.Module | None = None
+    ) -> PreparedAttack:
         """Do the offline work with what `adversary` grants.
+
+        Args:
+            network: what an earlier training of this attack returned, to take instead of
+                training again; only for an attack that learns.
 
         Raises CapabilityError before any work where the setting grants less than is required.
         """
-        missing = self.requires - adversary.setting.grants
+        self.check(adversary.setting)
+        if network is None:
+            generator = torch.Generator(adversary.device).manual_seed(seed)
+            state = self.offline(adversary, generator)
+        else:
+            state = self.adopt(adversary, network.to(adversary.device))
+        return PreparedAttack(self, state, adversary, seed)
+
+    @final
+    def check(self, setting: Setting) -> None:
+        """Raise CapabilityError if `setting` does not allow all that the attack requires."""
+        missing = setting.missing(self.requires)
         if missing:
-            wanted = ", ".join(sorted(capability.value for capability in missing))
             raise CapabilityError(
-                f"{type(self).__name__} requires {wanted}, which {adversary.setting.name} does not "
-                "grant; run it in a setting that does"
+                f"{type(self).__name__} requires {', '.join(missing)}, which {setting.name} does "
+                "not grant; run it in a setting that does"
             )
-        generator = torch.Generator(adversary.device).manual_seed(seed)
-        return PreparedAttack(self, self.offline(adversary, generator), adversary, seed)
+
+    def adopt(self, adversary: Adversary, network: nn.Module) -> Any:
+        """The state of `online` from a network that was trained earlier."""
+        raise ContractError(f"{type(self).__name__} learns no network that it could be given")
 
     def offline(self, adversary: Adversary, generator: torch.Generator) -> Any:
         """Whatever `online` needs: the edge itself, a trained Inverse-Network, a shadow edge."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -22,20 +22,98 @@ class Capability(Enum):
     DATA = "labelled images of the training distribution"
 
 
+#: Whoever holds the edge's parameters holds its structure, and answers its own queries.
+_IMPLIED = {Capability.EDGE: frozenset({Capability.STRUCTURE, Capability.QUERY})}
+
+
 @dataclass(frozen=True)
 class Setting:
-    """A threat model: a name and the capabilities that it grants."""
+    """A threat model: a name and the capabilities that it grants.
+
+    Attributes:
+        name: e.g. "query_free_same_set_same_net".
+        family: the row of Table 7 that it belongs to, e.g. "query_free".
+        title, section: how the paper calls it, and where.
+        grants: the capabilities of Table 1.
+        images: which images Capability.DATA stands for, "training_set" (the target's own) or
+            "same_distribution" (others like them); None where it is not granted.
+    """
 
     name: str
+    family: str
     title: str
     section: str
     grants: frozenset[Capability]
+    images: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.images is not None) != (Capability.DATA in self.grants):
+            raise ValueError(f"{self.name}: say which images Capability.DATA stands for")
+
+    def allows(self, capability: Capability) -> bool:
+        """Whether the capability is granted, or follows from one that is."""
+        implied = (_IMPLIED.get(grant, frozenset()) for grant in self.grants)
+        return capability in self.grants.union(*implied)
+
+    def missing(self, required: Iterable[Capability]) -> list[str]:
+        """What of `required` is not allowed, in words; empty where all of it is."""
+        return sorted(each.value for each in required if not self.allows(each))
+
+
+FAMILIES = {"white_box": "White-box", "black_box": "Black-box", "query_free": "Query-free"}
+_IMAGES = {"same": "training_set", "diff": "same_distribution"}
+
+
+def _query_free(images: str, net: str) -> Setting:
+    structure = {Capability.STRUCTURE} if net == "same" else set()
+    return Setting(
+        f"query_free_{images}_set_{net}_net",
+        "query_free",
+        f"Query-free, {images} set, {net} net",
+        "§6",
+        frozenset({Capability.DATA, *structure}),
+        _IMAGES[images],
+    )
 
 
 SETTINGS = {
-    "white_box": Setting(
-        "white_box", "White-box", "§4", frozenset({Capability.EDGE, Capability.STRUCTURE})
-    ),
+    setting.name: setting
+    for setting in (
+        Setting(
+            "white_box",
+            "white_box",
+            "White-box",
+            "§4",
+            frozenset({Capability.EDGE, Capability.STRUCTURE}),
+        ),
+        Setting(
+            "black_box_same_set",
+            "black_box",
+            "Black-box, same set",
+            "§5",
+            frozenset({Capability.QUERY, Capability.DATA}),
+            "training_set",
+        ),
+        Setting(
+            "black_box_same_dist",
+            "black_box",
+            "Black-box, same distribution",
+            "§5",
+            frozenset({Capability.QUERY, Capability.DATA}),
+            "same_distribution",
+        ),
+        Setting(
+            "black_box_rand_set",
+            "black_box",
+            "Black-box, random set",
+            "§5",
+            frozenset({Capability.QUERY}),
+        ),
+        _query_free("same", "same"),
+        _query_free("diff", "same"),
+        _query_free("same", "diff"),
+        _query_free("diff", "diff"),
+    )
 }
 
 
@@ -57,7 +135,8 @@ class Adversary:
         setting: the threat model.
         cloud: f_θ2, always the adversary's.
         input_shape, feature_shape, num_classes: public facts of the protocol.
-        queries: number of images sent to the edge so far.
+        normalisation: mean and standard deviation per channel, part of the public protocol.
+        queries: number of images sent to the victim's edge so far.
         device: where tensors are expected and returned.
     """
 
@@ -67,7 +146,7 @@ class Adversary:
         target: SplitModel,
         *,
         device: torch.device,
-        data: Images | None = None,
+        data: Callable[[], Images] | None = None,
         fresh_edge: Callable[[], nn.Module] | None = None,
     ) -> None:
         self.setting = setting
@@ -75,6 +154,7 @@ class Adversary:
         self.input_shape = target.input_shape
         self.feature_shape = target.feature_shape
         self.num_classes = target.num_classes
+        self.normalisation = target.normalisation
         self.queries = 0
         self.cloud = _frozen(target.cloud, device)
         self._edge = _frozen(target.edge, device)
@@ -93,17 +173,24 @@ class Adversary:
         self._need(Capability.DATA)
         if self._data is None:
             raise CapabilityError(f"{self.setting.name} grants images, but none were supplied")
-        return self._data
+        return self._data()
+
+    @property
+    def holds_images(self) -> bool:
+        """Whether `data` may be asked for."""
+        return self.setting.allows(Capability.DATA)
 
     @torch.no_grad()
     def query(self, images: Tensor) -> Tensor:
         """f_θ1(images), every image counted. Needs Capability.QUERY.
 
-        Any finite N×C×H×W is answered, also outside [0, 1]: §5 queries with Gaussian noise.
+        Whoever holds the edge asks its own copy, and that is not counted. Any finite N×C×H×W is
+        answered, also outside [0, 1]: §5 queries with Gaussian noise.
         """
         self._need(Capability.QUERY)
         check_features(images, self.input_shape, "queried images")
-        self.queries += len(images)
+        if not self.setting.allows(Capability.EDGE):
+            self.queries += len(images)
         features: Tensor = self._edge(images.to(self.device))
         return features
 
@@ -117,7 +204,7 @@ class Adversary:
         return self._fresh_edge().to(self.device)
 
     def _need(self, capability: Capability) -> None:
-        if capability not in self.setting.grants:
+        if not self.setting.allows(capability):
             granted = ", ".join(sorted(grant.value for grant in self.setting.grants)) or "nothing"
             raise CapabilityError(
                 f"{self.setting.name} does not grant {capability.value}; it grants {granted}"

@@ -6,8 +6,9 @@ import importlib
 from typing import Any
 
 _PUBLIC = {
-    "cells": ("Cell", "paper_cells", "paper_figure", "select_cells"),
+    "cells": ("Cell",),
     "metrics": ("exact", "mean", "psnr", "ssim"),
+    "plan": ("Assignment", "assignments", "paper_figure", "select"),
     "results": ("BENCHMARK_VERSION", "Result", "ResultStore"),
     "runner": ("Run", "attack_images", "ensure_result", "run_cell"),
 }

@@ -14,8 +14,9 @@ COMMANDS = {
     "info": ("info", "show everything that is known of one checkpoint"),
     "bench": ("bench", "run attacks, score what they recover, render a leaderboard"),
     "leaderboard": ("leaderboard", "render leaderboard.md from stored results, or check it"),
+    "figures": ("figures", "draw the paper's figures from stored results"),
     "tune": ("tune", "choose an attack's hyperparameter on training images"),
-    "train": ("train", "train a target network by the paper's recipe"),
+    "train": ("train", "train targets, judges, Inverse-Networks and shadow models"),
     "data": ("data", "fetch, verify and locate the data sets"),
 }
 DESCRIPTION = """\

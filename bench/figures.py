@@ -1,10 +1,11 @@
-"""Pictures of what came back: grids like the paper's Figure 3, drawn from stored results."""
+"""Pictures of what came back: the paper's Figures 3 to 12, drawn from stored results."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from ..attacks import get_entry
-from ..zoo import evaluation_set, get_network
+from ..attacks import SETTINGS, get_entry, get_setting
+from ..zoo import NETWORKS, evaluation_set
 from ..zoo.files import write_atomically
+from .cells import columns
+from .comparison import sweep
+from .metrics import RECOGNISABLE_SSIM, mean
+from .plan import faithful_attack
 from .results import Result, ResultStore
 
 #: Text chunk of the PNG that names the results it was drawn from.
@@ -22,64 +27,166 @@ DRAWN_FROM = "splitzoo-results-sha256"
 _WIDTH, _LABEL = 0.86, 1.15
 
 
-def figure_path(store: ResultStore, results: Sequence[Result]) -> Path:
-    """Where the grid of one network, setting and attack stands."""
-    first = results[0]
-    name = f"{first.cell.setting}-{first.cell.network}-{first.attack}.png"
-    return store.figures(first.profile) / name
+@dataclass(frozen=True)
+class Picture:
+    """One PNG: where it stands, what it is called, and the results that it shows, in order."""
+
+    path: Path
+    title: str
+    kind: str
+    results: tuple[Result, ...]
+
+    @property
+    def of_sweep(self) -> bool:
+        """Whether it shows every layer of one network (Figures 11 and 12)."""
+        return self.kind in ("layers", "plot")
 
 
-def results_digest(results: Sequence[Result]) -> str:
-    """sha256 over what a grid shows, so that an outdated picture can be told."""
-    shown = [(r.cell.key, r.attack, r.recovered_sha256, r.per_image) for r in results]
-    return hashlib.sha256(repr(shown).encode()).hexdigest()
+#: The paper's figure of each setting's recovered images.
+NUMBERS = {
+    "white_box": 3,
+    "black_box_same_set": 4,
+    "black_box_same_dist": 5,
+    "black_box_rand_set": 6,
+    "query_free_same_set_same_net": 7,
+    "query_free_diff_set_same_net": 8,
+    "query_free_same_set_diff_net": 9,
+    "query_free_diff_set_diff_net": 10,
+}
 
 
-def is_current(path: Path, results: Sequence[Result]) -> bool:
-    """Whether the picture at `path` was drawn from exactly these results."""
+def pictures(store: ResultStore, results: Sequence[Result]) -> list[Picture]:
+    """Every picture that these results of one profile give, figure by figure."""
+    if not results:
+        return []
+    folder = store.figures(results[0].profile)
+    found = []
+    for (setting, attack), cells in _grouped(results).items():
+        for network in NETWORKS.values():
+            rows = tuple(
+                cells[target]
+                for target in columns()
+                if target in cells and target.startswith(f"{network.name}/")
+            )
+            if rows:
+                number = ""
+                if faithful_attack(rows[0].cell) == attack:
+                    number = f"Figure {NUMBERS[setting]}. "
+                title = f"{number}{network.title}, {_named(setting, attack)}"
+                path = folder / f"{setting}-{network.name}-{attack}.png"
+                found.append(Picture(path, title, "grid", rows))
+    layers = tuple(sweep(results))
+    if len(layers) > 1:
+        what = _named(layers[0].cell.setting, layers[0].attack)
+        stem = f"{layers[0].cell.setting}-{layers[0].cell.network}"
+        title = f"Figure 11. Every layer of LeNet, {what}"
+        found.append(Picture(folder / f"{stem}-layers.png", title, "layers", layers))
+        title = f"Figure 12. Every layer of LeNet, {what}"
+        found.append(Picture(folder / f"{stem}-layers-plot.png", title, "plot", layers))
+    return found
+
+
+def is_current(picture: Picture) -> bool:
+    """Whether the file was drawn from exactly these results."""
     try:
-        with Image.open(path) as picture:
-            return picture.info.get(DRAWN_FROM) == results_digest(results)
+        with Image.open(picture.path) as image:
+            return image.info.get(DRAWN_FROM) == _digest(picture)
     except (OSError, SyntaxError):
         return False
 
 
-def draw_grid(store: ResultStore, results: Sequence[Result]) -> Path:
-    """Draw the paper's ten images on top, and below a row for each split in `results`.
+def draw(store: ResultStore, picture: Picture) -> Path:
+    """Draw a picture, unless its file is current, and return the path."""
+    if not is_current(picture):
+        figure = _plot(picture) if picture.kind == "plot" else _grid(store, picture)
+        buffer = io.BytesIO()
+        figure.savefig(
+            buffer,
+            format="png",
+            facecolor="white",
+            metadata={"Software": None, DRAWN_FROM: _digest(picture)},
+        )
+        write_atomically(picture.path, buffer.getvalue())
+    return picture.path
 
-    PSNR in dB and SSIM stand under each recovered image. All results are of one network,
-    setting, attack and profile. Returns the path of the PNG; one that is current is kept.
+
+def _grouped(results: Sequence[Result]) -> dict[tuple[str, str], dict[str, Result]]:
+    groups: dict[tuple[str, str], dict[str, Result]] = {}
+    order = sorted(results, key=lambda r: (list(SETTINGS).index(r.cell.setting), r.attack))
+    for result in order:
+        groups.setdefault((result.cell.setting, result.attack), {})[result.cell.target] = result
+    return groups
+
+
+def _named(setting: str, attack: str) -> str:
+    title = get_setting(setting).title
+    return f"{title[0].lower()}{title[1:]}: {get_entry(attack).title}"
+
+
+def _digest(picture: Picture) -> str:
+    shown = [(r.cell.key, r.attack, r.recovered_sha256, r.per_image) for r in picture.results]
+    return hashlib.sha256(repr((picture.title, shown)).encode()).hexdigest()
+
+
+def _grid(store: ResultStore, picture: Picture) -> Figure:
+    """The paper's ten images on top, and below a row for each result.
+
+    PSNR in dB and SSIM stand under each recovered image.
     """
-    path = figure_path(store, results)
-    if is_current(path, results):
-        return path
-    first = results[0]
-    ten = evaluation_set(first.cell.dataset, "paper10")
-    figure = Figure(figsize=(_LABEL + 10 * _WIDTH, 0.45 + 1.02 * (len(results) + 1)), dpi=110)
-    axes = figure.subplots(len(results) + 1, 10, squeeze=False)
+    ten = evaluation_set(picture.results[0].cell.dataset, "paper10")
+    count = len(picture.results) + 1
+    figure = Figure(figsize=(_LABEL + 10 * _WIDTH, 0.45 + 1.02 * count), dpi=110)
+    axes = figure.subplots(count, 10, squeeze=False)
     _draw_row(axes[0], ten.images.pixels, "original")
-    for row, result in zip(axes[1:], results, strict=True):
-        columns = [result.per_image["indices"].index(index) for index in ten.indices.tolist()]
-        _draw_row(row, store.recovered(result)[columns], result.cell.split)
-        for axis, column in zip(row, columns, strict=True):
-            scores = result.per_image["psnr"][column], result.per_image["ssim"][column]
+    for row, result in zip(axes[1:], picture.results, strict=True):
+        places = [result.per_image["indices"].index(index) for index in ten.indices.tolist()]
+        _draw_row(row, store.recovered(result)[places], result.cell.split)
+        for axis, place in zip(row, places, strict=True):
+            scores = result.per_image["psnr"][place], result.per_image["ssim"][place]
             axis.set_xlabel("{:.1f} dB\n{:.3f}".format(*scores), fontsize=7.5, labelpad=2)
-    network = get_network(first.cell.network)
-    figure.suptitle(
-        f"{network.title}, {first.cell.setting.replace('_', '-')}: "
-        f"{get_entry(first.attack).title}, with PSNR and SSIM under each image",
-        fontsize=9,
-    )
+    figure.suptitle(f"{picture.title}; PSNR and SSIM under each image", fontsize=9)
     figure.subplots_adjust(
         left=_LABEL / (_LABEL + 10 * _WIDTH),
         right=0.995,
-        bottom=0.42 / (1.02 * len(axes) + 0.45),
-        top=1 - 0.34 / (1.02 * len(axes) + 0.45),
+        bottom=0.42 / (1.02 * count + 0.45),
+        top=1 - 0.34 / (1.02 * count + 0.45),
         wspace=0.06,
         hspace=0.42,
     )
-    _save(figure, path, results)
-    return path
+    return figure
+
+
+def _plot(picture: Picture) -> Figure:
+    """PSNR and SSIM against the layer, with 95 % intervals."""
+    names = [result.cell.split for result in picture.results]
+    figure = Figure(figsize=(9.6, 3.6), dpi=110)
+    for axis, metric, label in zip(
+        figure.subplots(1, 2), ("psnr", "ssim"), ("PSNR, dB", "SSIM"), strict=True
+    ):
+        means = [mean(result.per_image[metric]) for result in picture.results]
+        axis.errorbar(
+            range(len(names)),
+            [each.value for each in means],
+            yerr=[each.half_width if each.n > 1 else 0 for each in means],
+            marker="o",
+            capsize=3,
+            color="#1f5f99",
+        )
+        first = next((i for i, name in enumerate(names) if name.startswith("fc")), len(names))
+        if first < len(names):
+            axis.axvspan(first - 0.5, len(names) - 0.5, color="#dddddd", zorder=0)
+            axis.text(first - 0.4, axis.get_ylim()[1], "fully connected", fontsize=8, va="top")
+        if metric == "ssim":
+            axis.axhline(RECOGNISABLE_SSIM, color="#aa3333", linestyle="--", linewidth=1)
+            axis.text(0, RECOGNISABLE_SSIM, "recognisable above", fontsize=8, va="bottom")
+        axis.set_xticks(range(len(names)), names, rotation=45, ha="right")
+        axis.set_xlabel("layer that the network is split behind")
+        axis.set_ylabel(f"mean {label}")
+        axis.grid(axis="y", linewidth=0.4)
+    count = len(picture.results[0].per_image["psnr"])
+    figure.suptitle(f"{picture.title}; 95 % intervals over {count} images", fontsize=9)
+    figure.tight_layout()
+    return figure
 
 
 def _draw_row(axes: np.ndarray, pixels: Tensor, label: str) -> None:
@@ -92,14 +199,3 @@ def _draw_row(axes: np.ndarray, pixels: Tensor, label: str) -> None:
         for side in axis.spines.values():
             side.set_visible(False)
     axes[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=10, labelpad=6)
-
-
-def _save(figure: Figure, path: Path, results: Sequence[Result]) -> None:
-    buffer = io.BytesIO()
-    figure.savefig(
-        buffer,
-        format="png",
-        facecolor="white",
-        metadata={"Software": None, DRAWN_FROM: results_digest(results)},
-    )
-    write_atomically(path, buffer.getvalue())

@@ -5,17 +5,28 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import fields as dataclass_fields
 from itertools import groupby
 from pathlib import Path
 
 from tabulate import tabulate
 
-from ..attacks import CATALOGUE, get_entry, get_setting
-from ..zoo import ResultError, get_network
+from ..attacks import CATALOGUE, SETTINGS, get_entry, get_setting
+from ..zoo import ResultError, get_network, manifest
 from ..zoo.files import write_text
-from .cells import Cell, columns, paper_figure
-from .figures import draw_grid, figure_path, is_current
+from .cells import Cell, columns
+from .comparison import (
+    SIMILAR_DB,
+    TECHNIQUES,
+    applicability,
+    differences,
+    findings,
+    sweep,
+    sweep_sentence,
+)
+from .figures import Picture, draw, is_current, pictures
 from .metrics import PSNR_CAP, RECOGNISABLE_SSIM, Mean, mean
+from .plan import paper_figure
 from .results import BENCHMARK_VERSION, PUBLISHED, Result, ResultStore
 from .runner import Run
 
@@ -25,13 +36,22 @@ What a split leaks, measured: mean PSNR (dB) and SSIM of the images that each at
 from the features at each split, beside the figure that He, Zhang and Lee published (ACSAC 2019).
 Higher means that more of the secret came back.
 
+[Ours against the paper](#ours-against-the-paper) ·
+[Takeaways](#takeaways) ·
+[Every layer of LeNet](#every-layer-of-lenet) ·
+[Notes](#notes) ·
+[Where the numbers come from](#where-the-numbers-come-from)
+
 Rendered by `splitzoo leaderboard` from the results in `{results}`; do not edit by hand.
 Benchmark version {version}, profile `{profile}`: {what}.
 Ranges are 95 % confidence intervals of the mean over images. PSNR and SSIM are taken per image
 on [0, 1] with peak 1.0; PSNR is capped at {cap:.0f} dB. *Recognisable* is the share of images
-with SSIM > {threshold}; *exact* the share recovered bit for bit after rounding to 8 bits. Cells
-with a mean SSIM of at most {threshold} are in *italics*, as the paper shades them. The paper's
-figures are means over its ten images, measured on its own targets.
+with SSIM > {threshold}; *exact* the share recovered bit for bit after rounding to 8 bits; *label*
+the share whose label an independent classifier reads off what was recovered (off the originals:
+{judged}). *Offline* is the training that an attack does once; *queries* are images sent to the
+victim's edge then, over the n images attacked; attacking an image takes none. Cells with a mean
+SSIM of at most {threshold} are in *italics*, as the paper shades them. The paper's figures are
+means over its ten images, measured on its own targets.
 """
 WHAT = {
     "standard": "the first ten test images of each class, 100 a data set",
@@ -50,8 +70,8 @@ def write_leaderboard(store: ResultStore, profile: str) -> Path:
     """Render, draw what pictures are missing or out of date, and write both."""
     path = leaderboard_path(store, profile)
     text = render(store, profile, path)
-    for results in _grids(store.all(profile)):
-        draw_grid(store, results)
+    for picture in pictures(store, store.all(profile)):
+        draw(store, picture)
     write_text(path, text)
     return path
 
@@ -63,9 +83,9 @@ def outdated(store: ResultStore, profile: str) -> list[str]:
     problems = stale(store, profile)
     for result in results:
         store.recovered(result)
-    for grid in _grids(results):
-        if not is_current(figure_path(store, grid), grid):
-            problems.append(f"{figure_path(store, grid)} was not drawn from the stored results")
+    for picture in pictures(store, results):
+        if not is_current(picture):
+            problems.append(f"{picture.path} was not drawn from the stored results")
     if not path.is_file() or path.read_text("utf-8") != render(store, profile, path):
         problems.append(f"{path} is not what the stored results render to")
     return problems
@@ -97,10 +117,16 @@ def render(store: ResultStore, profile: str, path: Path) -> str:
             what=WHAT[profile],
             cap=PSNR_CAP,
             threshold=RECOGNISABLE_SSIM,
-        )
+            judged=_judged(results),
+        ),
+        _agreement(results),
     ]
+    drawn = pictures(store, results)
     for setting, group in groupby(_ordered(results), lambda result: result.cell.setting):
-        parts.append(_section(store, setting, list(group), path))
+        parts.append(_section(setting, list(group), drawn, path))
+    if len(sweep(results)) > 1:
+        parts.append(_layers(results, drawn, path))
+    parts.append(_takeaways(results))
     notes = store.folder / "notes.md"
     if notes.is_file():
         parts.append(notes.read_text("utf-8"))
@@ -108,22 +134,118 @@ def render(store: ResultStore, profile: str, path: Path) -> str:
     return "\n".join(parts)
 
 
-def _section(store: ResultStore, setting: str, results: list[Result], path: Path) -> str:
+def _section(setting: str, results: list[Result], drawn: Sequence[Picture], path: Path) -> str:
     described = get_setting(setting)
     grants = ", ".join(sorted(capability.value for capability in described.grants))
+    images = {
+        "training_set": " The images are the target's own training images.",
+        "same_distribution": " The images are test images that the target was not trained on, "
+        "without the evaluation images.",
+    }
     lines = [
         f"## {described.title} ({described.section})",
         "",
-        f"The adversary holds the cloud half, the features, and: {grants}.",
+        f"The adversary holds the cloud half, the features, and: {grants}."
+        + images.get(described.images or "", ""),
         "",
-        summary(results),
+        summary([r for r in results if r.cell.target in columns()]),
         "",
     ]
-    for grid in _grids(results):
-        network, entry = get_network(grid[0].cell.network), get_entry(grid[0].attack)
-        link = _relative(figure_path(store, grid), path)
-        lines += [f"![{entry.title} on {network.title}, {described.title}]({link})", ""]
+    for picture in drawn:
+        if picture.results[0].cell.setting == setting and not picture.of_sweep:
+            lines += [f"![{picture.title}]({_relative(picture.path, path)})", ""]
     return "\n".join(lines)
+
+
+def _judged(results: Sequence[Result]) -> str:
+    """How often each judge reads the right label off the evaluation images themselves."""
+    shares = []
+    for dataset in dict.fromkeys(result.cell.dataset for result in results):
+        reached = manifest().get(f"{dataset}_judge").reached
+        shares.append(f"{100 * reached['evaluation_accuracy']:.0f} % of {dataset}'s")
+    return ", ".join(shares)
+
+
+def _agreement(results: Sequence[Result]) -> str:
+    """The paper's cells, ours minus the paper's."""
+    found = differences(_ordered(results))
+    reached = sum(difference.reached for difference in found)
+    rows = []
+    for (setting, attack), group in groupby(
+        found, lambda d: (d.result.cell.setting, d.result.attack)
+    ):
+        by_target = {each.result.cell.target: each for each in group}
+        row = [f"{get_setting(setting).title}: {get_entry(attack).title}"]
+        for target in columns():
+            each = by_target.get(target)
+            text = f"{each.psnr:+.2f} / {each.ssim:+.4f}" if each else ""
+            row.append(text if each is None or each.reached else f"**{text}**")
+        rows.append(row)
+    table = tabulate(
+        rows,
+        ["ours − paper", *columns()],
+        tablefmt="pipe",
+        colalign=("left", *["right"] * len(columns())),
+        disable_numparse=True,
+    )
+    return (
+        "## Ours against the paper\n\n"
+        f"In {reached} of {len(found)} cells of Tables 3, 4, 6 and 8 the paper's own attack, run "
+        "here, reaches its PSNR (dB) and its SSIM; the others are in **bold**, and each is "
+        "explained in the [notes](#notes).\n\n" + table + "\n"
+    )
+
+
+def _layers(results: Sequence[Result], drawn: Sequence[Picture], path: Path) -> str:
+    layers = sweep(results)
+    rows = []
+    for result in layers:
+        shares = _attack_rows(result.attack, [result], _shade)
+        rows.append([result.cell.split, *[cell[2] for cell in shares[:5]]])
+    header = ["layer", *[cell[1] for cell in _attack_rows("rmle", [layers[0]], _shade)[:5]]]
+    lines = [
+        "## Every layer of LeNet",
+        "",
+        f"Figures 11 and 12: {get_setting(layers[0].cell.setting).title.lower()}, behind each "
+        "layer. The paper prints no numbers for them.",
+        "",
+        tabulate(rows, header, tablefmt="pipe", disable_numparse=True),
+        "",
+        sweep_sentence(results),
+        "",
+    ]
+    for picture in drawn:
+        if picture.of_sweep:
+            lines += [f"![{picture.title}]({_relative(picture.path, path)})", ""]
+    return "\n".join(lines)
+
+
+def _takeaways(results: Sequence[Result]) -> str:
+    """Table 7, and the claims of §7 with what our numbers say of each."""
+    rows = []
+    for finding in findings(results):
+        cells = []
+        for target in columns():
+            difference = finding.differences.get(target)
+            if difference is None:
+                cells.append("")
+                continue
+            text = _with_interval(difference, 1, signed=True)
+            cells.append(text if target in finding.holds else f"**{text}**")
+        rows.append([finding.claim.section, finding.claim.sentence, finding.verdict, *cells])
+    table7 = tabulate(applicability(), ["", *TECHNIQUES], tablefmt="pipe")
+    claims = tabulate(
+        rows, ["", "claim", "verdict", *columns()], tablefmt="pipe", disable_numparse=True
+    )
+    return (
+        "## Takeaways\n\n"
+        "What each technique needs and each setting grants (the paper's Table 7, derived from the "
+        "code that enforces it):\n\n" + table7 + "\n\n"
+        "The claims of §7, each as a paired difference of PSNR in dB over the same images, first "
+        "minus second. *Better* holds where the 95 % interval lies above zero, *as good* where the "
+        f"mean differs by at most {SIMILAR_DB:.0f} dB; targets where a claim fails are in "
+        "**bold**.\n\n" + claims + "\n\n" + sweep_sentence(results) + "\n"
+    )
 
 
 def summary(results: Sequence[Result], *, markdown: bool = True) -> str:
@@ -132,26 +254,22 @@ def summary(results: Sequence[Result], *, markdown: bool = True) -> str:
     setting = results[0].cell.setting
     targets = [t for t in columns() if any(r.cell.target == t for r in results)]
     targets += sorted({r.cell.target for r in results} - set(targets))
-    published = [paper_figure(Cell(setting, *target.split("/"))) for target in targets]
-    rows = [
-        ["paper", "PSNR / SSIM"]
-        + [shade(f"{p.psnr:.2f} / {p.ssim:.4f}", p.ssim) if p else "" for p in published]
-    ]
+    rows = []
     for attack, group in groupby(results, lambda result: result.attack):
         by_target = {result.cell.target: result for result in group}
         found = [by_target.get(target) for target in targets]
-        rows += _attack_rows(attack, found, shade)
-        if attack == "rmle":
-            rows.append(
-                ["", "ours − paper"]
-                + [
-                    f"{mean(r.per_image['psnr']).value - p.psnr:+.2f} / "
-                    f"{mean(r.per_image['ssim']).value - p.ssim:+.4f}"
-                    if r and p
-                    else ""
-                    for r, p in zip(found, published, strict=True)
-                ]
-            )
+        published = [paper_figure(Cell(setting, *target.split("/")), attack) for target in targets]
+        ours = _attack_rows(attack, found, shade)
+        if any(published):
+            paper = [shade(f"{p.psnr:.2f}", p.ssim) if p else "" for p in published]
+            rows.append([get_entry(attack).title, "PSNR, dB: paper", *paper])
+            rows.append(["", "PSNR, dB: ours", *ours[0][2:]])
+            paper = [shade(f"{p.ssim:.4f}", p.ssim) if p else "" for p in published]
+            rows.append(["", "SSIM: paper", *paper])
+            rows.append(["", "SSIM: ours", *ours[1][2:]])
+            rows += ours[2:]
+        else:
+            rows += ours
     header = ["attack", "", *targets]
     align = ("left", "left", *["right"] * len(targets))
     style = "pipe" if markdown else "simple"
@@ -182,8 +300,11 @@ def _attack_rows(
             lambda r: share([value > RECOGNISABLE_SSIM for value in r.per_image["ssim"]]),
         ),
         row("exact", lambda r: share(r.per_image["exact"])),
+        row("label", lambda r: share(r.per_image["label"])),
         row("n", lambda r: str(len(r.per_image["psnr"]))),
-        row("s / image", lambda r: f"{r.cost['online_seconds'] / len(r.per_image['psnr']):.2f}"),
+        row("s / image", lambda r: f"{r.cost['online_seconds'] / len(r.per_image['psnr']):.2g}"),
+        row("offline, s", lambda r: f"{r.cost['offline_seconds']:.0f}"),
+        row("queries / image", lambda r: f"{r.cost['queries'] / len(r.per_image['psnr']):.0f}"),
     ]
 
 
@@ -191,11 +312,11 @@ def _provenance(results: Sequence[Result]) -> str:
     rows = []
     for result in results:
         entry = get_entry(result.attack)
-        default = entry.attack()
+        defaults = {f.name: f.default for f in dataclass_fields(entry.attack)}
         fields = {
             name: value
             for name, value in result.key["attack_fields"].items()
-            if value != getattr(default, name, None)
+            if value != defaults[name] and name not in entry.names_target
         }
         made = result.made
         rows.append(
@@ -204,34 +325,37 @@ def _provenance(results: Sequence[Result]) -> str:
                 f"`{result.attack}`",
                 ", ".join(f"{name} {value}" for name, value in fields.items()) or "defaults",
                 f"`{result.key['checkpoint_sha256'][:12]}`",
+                f"`{result.key['network_sha256'][:12]}`" if "network_sha256" in result.key else "",
                 f"{made['device']}, torch {made['versions'].get('torch', '?')}, {made['date']}",
             ]
         )
-    header = ["cell", "attack", "fields other than the defaults", "checkpoint", "made with"]
+    header = [
+        "cell",
+        "attack",
+        "fields other than the defaults",
+        "target",
+        "network learned",
+        "made with",
+    ]
     return "## Where the numbers come from\n\n" + tabulate(rows, header, tablefmt="pipe") + "\n"
 
 
 def _ordered(results: Sequence[Result]) -> list[Result]:
-    attacks, targets = list(CATALOGUE), list(columns())
+    settings, attacks, targets = list(SETTINGS), list(CATALOGUE), list(columns())
 
-    def place(result: Result) -> tuple[str, int, int, str]:
+    def place(result: Result) -> tuple[int, int, int, int]:
         target = result.cell.target
         column = targets.index(target) if target in targets else len(targets)
-        return result.cell.setting, attacks.index(result.attack), column, target
+        layer = get_network(result.cell.network).splits.index(result.cell.split)
+        return settings.index(result.cell.setting), attacks.index(result.attack), column, layer
 
     return sorted(results, key=place)
 
 
-def _grids(results: Sequence[Result]) -> list[list[Result]]:
-    def which(result: Result) -> tuple[str, str, str]:
-        return result.cell.setting, result.attack, result.cell.network
-
-    return [list(group) for _, group in groupby(_ordered(results), which)]
-
-
-def _with_interval(value: Mean, digits: int) -> str:
+def _with_interval(value: Mean, digits: int, *, signed: bool = False) -> str:
     interval = "" if math.isinf(value.half_width) else f" ± {value.half_width:.{digits}f}"
-    return f"{value.value:.{digits}f}{interval}"
+    sign = "+" if signed else ""
+    return f"{value.value:{sign}.{digits}f}{interval}"
 
 
 def _shade(text: str, ssim: float) -> str:

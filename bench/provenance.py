@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from ..attacks import Attack
+
 _SILENT = {
     tokenize.COMMENT,
     tokenize.NL,
@@ -23,15 +25,26 @@ _PACKAGES = ("torch", "torchvision", "numpy", "scikit-image", "safetensors")
 
 
 def source_sha256(cls: type) -> str:
-    """sha256 of the file that defines `cls`, as far as it says what is computed.
+    """sha256 of the files that define `cls` and the attacks that it builds upon, as far as they
+    say what is computed.
 
     Comments, blank lines, line breaks within a statement and docstrings do not count, so that
     a better explanation does not make a day of results stale.
     """
-    file = inspect.getsourcefile(cls)
-    assert file is not None, f"{cls} has no source file"
+    files = dict.fromkeys(
+        inspect.getsourcefile(each) or ""
+        for each in cls.__mro__
+        if each is cls or (issubclass(each, Attack) and each is not Attack)
+    )
+    digests = [_file_sha256(Path(file)) for file in files]
+    return (
+        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    )
+
+
+def _file_sha256(file: Path) -> str:
     statements: list[list[tokenize.TokenInfo]] = [[]]
-    for token in _tokens(Path(file).read_text("utf-8")):
+    for token in _tokens(file.read_text("utf-8")):
         if token.type == tokenize.NEWLINE:
             statements.append([])
         elif token.type not in _SILENT:

@@ -17,10 +17,12 @@ from ..zoo import ResultError
 from ..zoo.files import sha256_file, sweep_unfinished, write_tensors, write_text
 from .cells import Cell, check_names
 
-#: Changes when evaluation images, checkpoints or metrics do; rows of different versions are
-#: never compared.
+#: Changes when evaluation images, targets or the meaning of a metric do; rows of different
+#: versions are never compared. A metric that is added leaves the others comparable.
 BENCHMARK_VERSION = 1
 
+#: Per-image values without which a result is not one.
+REQUIRED = {"indices", "psnr", "ssim", "exact", "label"}
 PUBLISHED = Path(__file__).with_name("results")
 
 
@@ -31,8 +33,10 @@ class Result:
     Attributes:
         cell, attack, profile, seed: what was run; `attack` is the catalogue's name.
         key: everything that a current result must agree with: benchmark version, checkpoint
-            and evaluation-set sha256, attack class, fields and source sha256.
-        per_image: equally long lists: indices (in the test part), psnr (dB), ssim, exact.
+            and evaluation-set sha256, attack class, fields and source sha256, the sha256 of
+            the network that it learned, if any, and of the judge.
+        per_image: equally long lists: indices (in the test part), psnr (dB), ssim, exact, label
+            (whether the judge still reads the secret's off it).
         cost: offline_seconds, online_seconds (all images), queries.
         made: device, versions, date.
         recovered_sha256: of the safetensors file beside the JSON.
@@ -120,7 +124,7 @@ def read_result(path: Path) -> Result:
         cell = check_names(**content.pop("cell"))
         result = Result(cell=cell, **content)
         lengths = {len(values) for values in result.per_image.values()}
-        if len(lengths) != 1 or {"indices", "psnr", "ssim", "exact"} - set(result.per_image):
+        if len(lengths) != 1 or REQUIRED - set(result.per_image):
             raise ValueError("its per-image values are incomplete")
         return result
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

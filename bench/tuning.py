@@ -13,14 +13,13 @@ from typing import Any
 
 import torch
 
-from ..attacks import get_entry
 from ..attacks.catalogue import TUNED, tuned
-from ..zoo import Images, describe_device, load_dataset, load_split, manifest
-from ..zoo.files import write_text
+from ..zoo import Images, describe_device, load_dataset, load_network, manifest
+from ..zoo.files import alone, write_text
 from .cells import Cell
 from .metrics import mean, psnr, ssim
 from .provenance import source_sha256, versions
-from .runner import attack_images
+from .runner import Run, attack_images
 
 
 def tuning_images(dataset: str, per_class: int) -> tuple[Images, list[int]]:
@@ -47,16 +46,16 @@ def tune(
     """
     images, indices = tuning_images(cell.dataset, per_class)
     pixels = images.floats()
-    base = get_entry(attack).configure(cell.network, cell.split)
+    planned = Run(cell, attack, "standard")
+    base, record = planned.configure(), planned.published()
     curve = []
     for value in grid:
         recovery = attack_images(
             replace(base, **{field: value}),
-            load_split(cell.network, cell.split),
+            cell,
             pixels,
-            setting=cell.setting,
-            seed=0,
             device=device,
+            network=load_network(record.name) if record else None,
         )
         quality = mean(psnr(pixels, recovery.images)), mean(ssim(pixels, recovery.images))
         curve.append(
@@ -72,6 +71,7 @@ def tune(
             "other_fields": {k: v for k, v in asdict(base).items() if k != field},
             "train_indices": indices,
             "checkpoint_sha256": manifest().get(cell.network).sha256,
+            **({"network_sha256": record.sha256} if record else {}),
             "attack_source_sha256": source_sha256(type(base)),
             "device": describe_device(device),
             "versions": versions(),
@@ -79,13 +79,14 @@ def tune(
     }
 
 
-def record(
+def keep(
     attack: str, cell: Cell, field: str, chosen: Mapping[str, Any], path: Path = TUNED
 ) -> None:
     """Put a chosen value into `tuned.json`, in place of an earlier one for this field."""
-    content = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    entry = content.setdefault(attack, {}).setdefault(cell.target, {"fields": {}, "evidence": {}})
-    entry["fields"][field] = chosen["value"]
-    entry["evidence"][field] = chosen["evidence"]
-    write_text(path, json.dumps(content, indent=1) + "\n")
+    with alone(path):
+        content = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        entry = content.setdefault(attack, {}).setdefault(cell.key, {"fields": {}, "evidence": {}})
+        entry["fields"][field] = chosen["value"]
+        entry["evidence"][field] = chosen["evidence"]
+        write_text(path, json.dumps(content, indent=1) + "\n")
     tuned.cache_clear()

@@ -31,16 +31,20 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.mark.parametrize(
     ("arguments", "remedy"),
     [
-        (["bench", "--only", "resnet"], "known are white_box, lenet"),
-        (["bench", "--only", "lenet/relu9"], "unknown setting, network or split 'relu9'"),
-        (["bench", "--only", "lenet/relu22"], "white_box/lenet/relu2"),
+        (["bench", "--only", "resnet"], "known are conv1, lenet"),
+        (["bench", "--only", "lenet/relu9"], "unknown setting, network, split or attack 'relu9'"),
+        (["bench", "--only", "lenet/relu22"], "white_box/lenet/relu2/rmle"),
+        (["bench", "--only", "query_free", "--attack", "rmle"], "does not grant"),
+        (["train"], "or give --all"),
+        (["figures", "--profile", "x"], "paper10, standard"),
+        (["figures", "--results", "nowhere"], "run `splitzoo bench --profile"),
         (["bench", "--only", "/"], "unknown cell"),
         (["bench", "--profile", "paper11"], "did you mean 'paper10'"),
         (["bench", "--attack", "rmlee"], "did you mean 'rmle'"),
         (["bench", "--device", "tpu9"], "use one of auto, cpu, cuda"),
         (["leaderboard", "--profile", "x"], "paper10, standard"),
         (["info", "resnet"], "unknown checkpoint"),
-        (["train", "resnet"], "unknown target"),
+        (["train", "resnet"], "unknown trainable checkpoint"),
         (["data", "imagenet"], "mnist, cifar10"),
         (["tune", "rmle", "--grid", "1", "--field", "color"], "unknown field"),
         (["tune", "nothing", "--grid", "1"], "unknown attack"),
@@ -85,7 +89,7 @@ def test_a_damaged_checkpoint_stops_the_run(
     content = (FOLDER / "lenet.safetensors").read_bytes()
     (tmp_path / "lenet.safetensors").write_bytes(content[:-1])
     results = tmp_path / "results"
-    assert main(["bench", "--only", "lenet/conv1", "--results", str(results)]) == 2
+    assert main(["bench", "--only", "white_box/lenet/conv1", "--results", str(results)]) == 2
     assert "restore it" in one_line(capsys)
     assert not list(results.rglob("*.json"))
 
@@ -93,7 +97,7 @@ def test_a_damaged_checkpoint_stops_the_run(
 def test_an_unwritable_results_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
-    assert main(["bench", "--only", "lenet/conv1", "--results", str(blocked)]) == 2
+    assert main(["bench", "--only", "white_box/lenet/conv1", "--results", str(blocked)]) == 2
     assert "choose a folder you may write to" in one_line(capsys)
 
 
@@ -116,7 +120,7 @@ def test_a_leaderboard_that_is_out_of_date_fails_the_check(
 def test_a_run_killed_midway_keeps_what_is_finished(tmp_path: Path) -> None:
     """conv1 takes a second, relu2 ten times as long: SIGKILL hits while relu2 is running."""
     results = tmp_path / "results"
-    command = [*SPLITZOO, "bench", "--only", "lenet", "--results", str(results)]
+    command = [*SPLITZOO, "bench", "--only", "white_box/lenet", "--results", str(results)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
     finished = results / "paper10/white_box/lenet-conv1/rmle-seed0.json"
@@ -127,7 +131,7 @@ def test_a_run_killed_midway_keeps_what_is_finished(tmp_path: Path) -> None:
     assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
 
     before = finished.read_bytes(), finished.stat().st_mtime_ns
-    command[-3] = "lenet/conv1"
+    command[-3] = "white_box/lenet/conv1"
     again = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert again.returncode == 0, again.stderr
     assert "kept" in again.stderr
@@ -138,7 +142,7 @@ def test_a_run_killed_midway_keeps_what_is_finished(tmp_path: Path) -> None:
 
 
 def test_a_stale_result_is_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["bench", "--only", "lenet/conv1", "--results", str(tmp_path)]
+    arguments = ["bench", "--only", "white_box/lenet/conv1", "--results", str(tmp_path)]
     assert main(arguments) == 0
     path = tmp_path / "paper10/white_box/lenet-conv1/rmle-seed0.json"
     content = json.loads(path.read_text("utf-8"))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from splitzoo.zoo import NETWORKS, load_split
+from splitzoo.zoo import INVERSES, NETWORKS, load_inverse, load_split
 
 
 def run_python(code: str, cwd: Path) -> str:
@@ -42,11 +42,14 @@ def served(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> s
 FROM_GITHUB: dict[str, Any] = {"trust_repo": True, "skip_validation": True, "verbose": False}
 
 
-def test_every_split_is_an_entry_point_and_nothing_else_is(served: str) -> None:
+def test_every_network_is_an_entry_point_and_nothing_else_is(served: str) -> None:
     entries = torch.hub.list(served, **FROM_GITHUB)
     expected = {f"{n.name}_split_{split}" for n in NETWORKS.values() for split in n.splits}
-    assert set(entries) == expected
-    assert len(entries) == 11 + 18
+    assert len(expected) == 11 + 18
+    expected |= {target.replace("/", "_inverse_") for target in INVERSES}
+    expected |= {f"lenet_shadow_{split}" for split in NETWORKS["lenet"].splits}
+    expected |= {f"cifar_cnn_shadow_{split}" for split in ("conv11", "relu22", "relu32")}
+    assert set(entries) == expected | {"mnist_judge", "cifar10_judge"}
 
 
 def test_help_says_what_goes_in_and_out(served: str) -> None:
@@ -73,6 +76,22 @@ def test_weights_none_is_a_fresh_network(repository: Path) -> None:
     fresh = load(str(repository), "lenet_split_relu2", source="local", weights=None)
     published = load(str(repository), "lenet_split_relu2", source="local")
     assert not torch.equal(fresh.edge.conv1.weight, published.edge.conv1.weight)
+
+
+def test_what_attackers_bring_loads_by_its_weights(repository: Path) -> None:
+    load: Any = torch.hub.load
+    features = torch.rand(2, 16, 8, 8)
+    inverse = load(str(repository), "lenet_inverse_relu2", source="local", weights="rand_set")
+    expected = load_inverse("lenet", "relu2", weights="rand_set")
+    assert torch.equal(inverse(features), expected(features))
+    shadow = load(
+        str(repository), "lenet_shadow_relu2", source="local", weights="diff_set_diff_net"
+    )
+    assert shadow(torch.rand(2, 1, 28, 28)).shape == features.shape
+    judge = load(str(repository), "mnist_judge", source="local")
+    assert judge(torch.rand(2, 1, 28, 28)).shape == (2, 10)
+    with pytest.raises(ValueError, match=r"known are .*queried_same_set, None"):
+        load(str(repository), "lenet_shadow_relu2", source="local", weights="other")
 
 
 def test_arguments_are_keyword_only(repository: Path) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import torch
+from splitzoo.bench import offline
 from splitzoo.bench.cli import main
-from splitzoo.bench.commands import train as command
-from splitzoo.zoo import NETWORKS, Images, load_split, training
+from splitzoo.zoo import NETWORKS, Images, load_split, resume, training
 from splitzoo.zoo.training import Recipe, active_units, augment, train_target
 
 CPU = torch.device("cpu")
@@ -27,7 +27,7 @@ def few_images(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def train(progress: Path) -> dict[str, torch.Tensor]:
-    model = train_target("lenet", device=CPU, progress_file=progress, recipe=RECIPE)
+    model, _ = train_target("lenet", device=CPU, progress_file=progress, recipe=RECIPE)
     return model.layer_state()
 
 
@@ -36,7 +36,7 @@ def test_an_interrupted_run_ends_in_the_same_weights(
 ) -> None:
     expected = train(tmp_path / "uninterrupted.safetensors")
 
-    save = training.save_progress
+    save = resume.save_progress
     saved = []
 
     def save_then_die(*arguments: Any) -> None:
@@ -45,7 +45,7 @@ def test_an_interrupted_run_ends_in_the_same_weights(
         if len(saved) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "save_progress", save_then_die)
+    monkeypatch.setattr(resume, "save_progress", save_then_die)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "progress.safetensors")
     resumed = train(tmp_path / "progress.safetensors")
@@ -57,7 +57,7 @@ def test_an_interrupted_run_ends_in_the_same_weights(
 def test_progress_of_another_recipe_is_not_continued(tmp_path: Path) -> None:
     progress = tmp_path / "progress.safetensors"
     first = train(progress)
-    other = train_target(
+    other, _ = train_target(
         "lenet", device=CPU, progress_file=progress, recipe=Recipe(epochs=3, seed=1)
     )
     assert not torch.equal(first["conv1.weight"], other.layer_state()["conv1.weight"])
@@ -111,7 +111,7 @@ def test_the_command_writes_a_checkpoint_that_loads(
     """`splitzoo train --out`, its record, and the way from there back into a network."""
     monkeypatch.setenv("SPLITZOO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setitem(training.RECIPES, "lenet", RECIPE)
-    monkeypatch.setattr(command, "load_dataset", training.load_dataset)
+    monkeypatch.setattr(offline, "load_dataset", training.load_dataset)
     assert main(["train", "lenet", "--out", str(tmp_path), "--device", "cpu"]) == 0
     file = Path(capsys.readouterr().out.strip())
     record = json.loads(file.with_suffix(".json").read_text("utf-8"))

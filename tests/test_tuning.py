@@ -9,7 +9,7 @@ import pytest
 import torch
 from splitzoo.attacks import catalogue, get_entry
 from splitzoo.attacks.rmle import SHALLOW
-from splitzoo.bench import Cell, tuning
+from splitzoo.bench import Cell, Run, tuning
 from splitzoo.zoo import Images, manifest
 
 CELL = Cell("white_box", "lenet", "conv1")
@@ -32,8 +32,8 @@ def test_the_best_value_is_kept_with_its_evidence(
     assert chosen["evidence"]["train_indices"] == [0, 1]
 
     path = tmp_path / "tuned.json"
-    tuning.record("rmle", CELL, "tv_weight", chosen, path)
-    tuning.record("rmle", CELL, "beta", {"value": 1.5, "evidence": {}}, path)
+    tuning.keep("rmle", CELL, "tv_weight", chosen, path)
+    tuning.keep("rmle", CELL, "beta", {"value": 1.5, "evidence": {}}, path)
     monkeypatch.setattr(catalogue, "tuned", lambda: json.loads(path.read_text("utf-8")))
     attack = get_entry("rmle").configure("lenet", "conv1")
     assert {"tv_weight": 0.01, "beta": 1.5, **SHALLOW}.items() <= vars(attack).items()
@@ -42,14 +42,17 @@ def test_the_best_value_is_kept_with_its_evidence(
 def test_every_tuned_value_has_evidence_from_training_images() -> None:
     """What is published: highest PSNR of its own curve, on the current checkpoint."""
     published = json.loads(catalogue.TUNED.read_text("utf-8"))
-    for targets in published.values():
-        for target, entry in targets.items():
+    for attack, cells in published.items():
+        for key, entry in cells.items():
+            setting, network, split = key.split("/")
+            run = Run(Cell(setting, network, split), attack, "standard")
+            learned = run.published()
             assert entry["fields"].keys() == entry["evidence"].keys()
             for field, value in entry["fields"].items():
                 evidence = entry["evidence"][field]
                 best = max(evidence["curve"], key=lambda point: point["psnr"])
                 assert best[field] == value
-                network = target.split("/")[0]
+                assert evidence.get("network_sha256") == (learned.sha256 if learned else None)
                 assert evidence["checkpoint_sha256"] == manifest().get(network).sha256
                 assert len(evidence["train_indices"]) >= 10
 

@@ -1,4 +1,4 @@
-"""What is attacked: split networks, their checkpoints, and the images they are attacked on."""
+"""What is attacked, and what attackers bring pretrained: networks, checkpoints and images."""
 
 from .bars import progress
 from .data import DATASETS, Images, cache_dir, load_dataset
@@ -9,21 +9,29 @@ from .errors import (
     ContractError,
     DataUnavailableError,
     InputError,
+    MisuseError,
     ResultError,
     SplitzooError,
     StorageError,
     UnknownNameError,
 )
 from .evaluation import PROFILES, EvaluationSet, evaluation_set
-from .loading import load_split
+from .holdings import Holding, holding
+from .inverses import INVERSES, inverse_network
+from .judges import JUDGES, Judge
+from .loading import load_inverse, load_judge, load_network, load_shadow, load_split, variants
 from .manifest import Manifest, Record, manifest
 from .networks import NETWORKS, Network, get_network
+from .shadows import OTHER_STRUCTURES, shadow_edge
 from .split import Half, Normalize, SplitModel, check_batch, check_features, check_images
 
 __all__ = [
     "DATASETS",
     "DEVICES",
+    "INVERSES",
+    "JUDGES",
     "NETWORKS",
+    "OTHER_STRUCTURES",
     "PROFILES",
     "CapabilityError",
     "CheckpointError",
@@ -31,9 +39,12 @@ __all__ = [
     "DataUnavailableError",
     "EvaluationSet",
     "Half",
+    "Holding",
     "Images",
     "InputError",
+    "Judge",
     "Manifest",
+    "MisuseError",
     "Network",
     "Normalize",
     "Record",
@@ -49,9 +60,17 @@ __all__ = [
     "describe_device",
     "evaluation_set",
     "get_network",
+    "holding",
+    "inverse_network",
     "load_dataset",
+    "load_inverse",
+    "load_judge",
+    "load_network",
+    "load_shadow",
     "load_split",
     "manifest",
     "pick_device",
     "progress",
+    "shadow_edge",
+    "variants",
 ]

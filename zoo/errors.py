@@ -24,6 +24,10 @@ class UnknownNameError(SplitzooError, ValueError):
         super().__init__(f"unknown {kind} {name!r}: {hint}known are {', '.join(names) or 'none'}")
 
 
+class MisuseError(SplitzooError, ValueError):
+    """Options of a command that do not go together."""
+
+
 class InputError(SplitzooError, ValueError):
     """Images or features of the wrong shape, type or range, or holding NaN."""
 

@@ -13,6 +13,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 from .errors import StorageError
 
 
@@ -59,6 +64,17 @@ def write_atomically(path: Path, content: bytes) -> None:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold `path` against other processes that change it under `alone` too, where the system
+    can; for a change that reads what it then writes anew."""
+    lock = path.with_name(f".{path.name}.lock")
+    with storage_errors(path), lock.open("w") as handle:
+        if fcntl is not None:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def ensure_writable(folder: Path) -> None:

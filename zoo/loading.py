@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
-from torch import Tensor
+from torch import Tensor, nn
 
 from .errors import CheckpointError, UnknownNameError
 from .files import write_tensors
+from .inverses import inverse_network
+from .judges import Judge, get_judge_design
 from .manifest import FOLDER, Record, manifest
 from .networks import get_network
+from .shadows import shadow_edge
 from .split import SplitModel
 
 WEIGHTS = ("default",)
@@ -62,6 +65,115 @@ def load_split(
             f"{source} does not fit {network}: its tensors have other names or shapes"
         ) from error
     return model.eval()
+
+
+def load_inverse(
+    network: str, split: str, *, weights: str | None = "same_set", path: str | Path | None = None
+) -> nn.Module:
+    """An Inverse-Network (§5): features N×feature shape -> images N×C×H×W, not clamped.
+
+    Args:
+        network, split: one of the paper's five targets; `INVERSES` lists them.
+        weights: what it was trained with, "same_set", "same_dist" or "rand_set"; None for a
+            fresh network.
+        path: a checkpoint of your own, written by `splitzoo train`.
+
+    Raises UnknownNameError and CheckpointError like `load_split`.
+    """
+    architecture = {"inverse": f"{network}/{split}"}
+    return _load_variant(f"{network}_inverse_{split}", architecture, weights, path)
+
+
+def load_shadow(
+    network: str,
+    split: str,
+    *,
+    weights: str | None = "same_set_same_net",
+    path: str | Path | None = None,
+) -> nn.Module:
+    """A shadow edge (§6): images N×C×H×W in [0, 1] -> features N×feature shape.
+
+    Args:
+        network, split: any split of "lenet", and the paper's three of "cifar_cnn".
+        weights: "same_set_same_net", "diff_set_same_net", "same_set_diff_net" or
+            "diff_set_diff_net" for one trained through the cloud, "queried_same_set" for one
+            fitted to queried features (Table 8), None for a fresh edge of the target's structure.
+        path: a checkpoint of your own, written by `splitzoo train`.
+
+    Raises UnknownNameError and CheckpointError like `load_split`.
+    """
+    known = weights is None or weights.endswith("same_net")
+    structure = "same_net" if known else "diff_net"
+    architecture = {"shadow": f"{network}/{split}", "structure": structure}
+    return _load_variant(f"{network}_shadow_{split}", architecture, weights, path)
+
+
+def load_judge(
+    dataset: str, *, weights: str | None = "default", path: str | Path | None = None
+) -> Judge:
+    """The independent classifier of "mnist" or "cifar10": images N×C×H×W in [0, 1] -> logits.
+
+    Raises UnknownNameError and CheckpointError like `load_split`.
+    """
+    architecture = {"judge": dataset}
+    if weights is None and path is None:
+        return Judge(get_judge_design(dataset)).eval()
+    if weights not in (*WEIGHTS, None):
+        raise UnknownNameError("weights", weights, [*WEIGHTS, "None"])
+    judge = _fill(f"{dataset}_judge", architecture, path)
+    assert isinstance(judge, Judge)
+    return judge
+
+
+def load_network(name: str) -> nn.Module:
+    """The published Inverse-Network, shadow edge or judge of that manifest name, frozen."""
+    return _fill(name, manifest().get(name).architecture, None)
+
+
+def variants(prefix: str) -> list[str]:
+    """The published weights of a hub entry point, e.g. of "lenet_inverse_relu2"."""
+    begin = f"{prefix}-"
+    return [name[len(begin) :] for name in manifest().records if name.startswith(begin)]
+
+
+#: How to build what a record's architecture describes, by its first key.
+_BUILDERS: dict[str, Callable[..., nn.Module]] = {
+    "inverse": inverse_network,
+    "shadow": lambda target, structure: shadow_edge(*target.split("/"), structure),
+    "judge": lambda dataset: Judge(get_judge_design(dataset)),
+}
+
+
+def build(architecture: Mapping[str, Any]) -> nn.Module:
+    """A fresh network as an architecture describes it, on the CPU."""
+    return _BUILDERS[next(iter(architecture))](*architecture.values())
+
+
+def _load_variant(
+    prefix: str, architecture: Mapping[str, Any], weights: str | None, path: str | Path | None
+) -> nn.Module:
+    if path is None and weights is None:
+        return build(architecture).eval()
+    if path is None and weights not in variants(prefix):
+        raise UnknownNameError(f"weights of {prefix}", weights, [*variants(prefix), "None"])
+    return _fill(f"{prefix}-{weights}", architecture, path)
+
+
+def _fill(name: str, architecture: Mapping[str, Any], path: str | Path | None) -> nn.Module:
+    network = build(architecture)
+    state = (
+        read_checkpoint(Path(path), architecture)
+        if path is not None
+        else read_published(manifest().get(name), architecture)
+    )
+    try:
+        network.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path or name} does not fit {_short(architecture)}: its tensors have other names "
+            "or shapes"
+        ) from error
+    return network.eval().requires_grad_(False)
 
 
 def read_published(record: Record, architecture: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import CheckpointError, UnknownNameError
-from .files import write_text
+from .files import alone, write_text
 
 PATH = Path(__file__).with_name("manifest.json")
 FOLDER = Path(__file__).with_name("checkpoints")
@@ -23,16 +23,17 @@ class Record:
 
     Attributes:
         name: key in the manifest and in `splitzoo info NAME`.
-        kind: "target" (a network that is attacked).
-        architecture: constructor's name and arguments, e.g. {"network": "lenet"}.
+        kind: "target" (a network that is attacked), "judge", "inverse" or "shadow".
+        architecture: the constructor and its arguments, e.g. {"network": "lenet"}.
         file: plain file name, in `zoo/checkpoints/` and in the Hub repository.
         sha256, bytes: of that file.
         dataset, normalisation: what it was trained on, mean and std per channel.
-        training: the command, the recipe, and the device it ran on.
+        training: the command, the recipe, which images, the device it ran on, its seconds, and
+            the queries that an adversary made for it.
         seed: of initialisation, order and augmentation.
         versions: of Python and of the libraries that made it.
         date: ISO 8601, the day that training ended.
-        reached: what it is worth, e.g. test accuracy and share of active units per split.
+        reached: what it is worth on images that it was not trained on, e.g. accuracy or PSNR.
         licence: SPDX identifier of the weights.
     """
 
@@ -110,7 +111,9 @@ def manifest() -> Manifest:
 
 def add_record(record: Record, path: Path = PATH) -> None:
     """Put `record` into the manifest at `path`, in place of one of the same name."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    content["checkpoints"][record.name] = {k: v for k, v in asdict(record).items() if k != "name"}
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    with alone(path):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        fields = {k: v for k, v in asdict(record).items() if k != "name"}
+        content["checkpoints"][record.name] = fields
+        write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     manifest.cache_clear()

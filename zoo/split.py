@@ -53,6 +53,7 @@ class SplitModel(nn.Module):
         network: name of the architecture, e.g. "lenet".
         split: name of the edge's last layer, e.g. "relu2".
         input_shape, feature_shape: shapes of one image and of its features, without N.
+        normalisation: mean and standard deviation per channel.
 
     More than two participants is the same thing: an adversary in the middle owns every layer
     from its own to the last (paper §3.1), so one split point says it all.
@@ -72,6 +73,7 @@ class SplitModel(nn.Module):
         self.split = split
         self.input_shape: tuple[int, ...] = network.input_shape
         self.num_classes = network.num_classes
+        self.normalisation = network.mean, network.std
         edge: Layers = {"normalize": Normalize(network.mean, network.std)}
         edge |= {name: layers[name] for name in names[:cut]}
         self.edge = Half(edge, self.input_shape, f"images of {network.name}")

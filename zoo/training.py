@@ -9,20 +9,18 @@ ends in the same weights as one that was not.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from .data import Images, load_dataset
 from .errors import UnknownNameError
-from .files import ensure_writable
 from .networks import NETWORKS, get_network
-from .resume import load_progress, save_progress
+from .resume import epoch_generator, run_epochs
 from .split import SplitModel
 
 
@@ -45,8 +43,8 @@ RECIPES = {"lenet": Recipe(epochs=20), "cifar_cnn": Recipe(epochs=50, augment=Tr
 
 def train_target(
     name: str, *, device: torch.device, progress_file: Path, recipe: Recipe | None = None
-) -> SplitModel:
-    """Train the network `name` on its full training split and return it in eval mode.
+) -> tuple[SplitModel, float]:
+    """Train the network `name` on its full training split; return it in eval mode, and seconds.
 
     `progress_file` holds weights and optimiser after each epoch; a run that finds one made by
     the same recipe goes on from there. Delete it to start over. The split of the returned
@@ -56,7 +54,6 @@ def train_target(
         raise UnknownNameError("target", name, NETWORKS)
     network = get_network(name)
     recipe = recipe or RECIPES[name]
-    ensure_writable(progress_file.parent)
     data = load_dataset(network.dataset, "train")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
@@ -68,49 +65,40 @@ def train_target(
         eps=recipe.adam_eps,
         amsgrad=recipe.amsgrad,
     )
-    identity = {"network": name, **asdict(recipe)}
-    done = load_progress(progress_file, identity, model, optimizer)
-    steps = math.ceil(len(data) / recipe.batch_size)
-    with tqdm(
-        total=recipe.epochs * steps, initial=done * steps, desc=f"training {name}", disable=None
-    ) as bar:
-        for epoch in range(done, recipe.epochs):
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.learning_rate * 0.5 ** (epoch // recipe.halve_every)
-            loss = _train_epoch(model, optimizer, data, recipe, epoch, device, bar)
-            save_progress(progress_file, identity, model, optimizer, epoch + 1)
-            bar.set_postfix(epoch=epoch + 1, loss=f"{loss:.3f}")
-    return model.eval()
+    batches = math.ceil(len(data) / recipe.batch_size)
 
+    def train_epoch(epoch: int, step_done: Callable[[], object]) -> float:
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.learning_rate * 0.5 ** (epoch // recipe.halve_every)
+        generator = epoch_generator(recipe.seed, epoch)
+        total = torch.zeros((), device=device)
+        for indices in torch.randperm(len(data), generator=generator).split(recipe.batch_size):
+            batch = data.subset(indices)
+            images = batch.floats()
+            if recipe.augment:
+                images = augment(images, generator)
+            images = images.to(device, memory_format=torch.channels_last)
+            with torch.autocast(device.type, torch.bfloat16):
+                logits = model.cloud(model.edge(images))
+            loss = F.cross_entropy(logits.float(), batch.labels.to(device))
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            total += loss.detach()
+            step_done()
+        return total.item() / batches
 
-def _train_epoch(
-    model: SplitModel,
-    optimizer: torch.optim.Optimizer,
-    data: Images,
-    recipe: Recipe,
-    epoch: int,
-    device: torch.device,
-    bar: tqdm[Any],
-) -> float:
-    generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + epoch)
-    order = torch.randperm(len(data), generator=generator)
-    total = torch.zeros((), device=device)
-    batches = order.split(recipe.batch_size)
-    for indices in batches:
-        batch = data.subset(indices)
-        images = batch.floats()
-        if recipe.augment:
-            images = augment(images, generator)
-        images = images.to(device, memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16):
-            logits = model.cloud(model.edge(images))
-        loss = F.cross_entropy(logits.float(), batch.labels.to(device))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        total += loss.detach()
-        bar.update()
-    return total.item() / len(batches)
+    seconds = run_epochs(
+        f"training {name}",
+        model,
+        optimizer,
+        train_epoch,
+        epochs=recipe.epochs,
+        steps=batches,
+        identity={"network": name, **asdict(recipe)},
+        progress_file=progress_file,
+    )
+    return model.eval(), seconds
 
 
 def augment(images: Tensor, generator: torch.Generator) -> Tensor:

@@ -8,11 +8,15 @@ from tabulate import tabulate
 
 from ...attacks import CATALOGUE, SETTINGS
 from ...zoo import NETWORKS, manifest
-from ..cells import paper_cells
+from ..plan import assignments
 
 
 def add(parser: ArgumentParser) -> None:
-    parser.epilog = "Load a split in Python with torch.hub.load(REPO, 'NETWORK_split_SPLIT')."
+    parser.epilog = (
+        "Load in Python with torch.hub.load(REPO, ENTRY): NETWORK_split_SPLIT for a split target,\n"
+        "NETWORK_inverse_SPLIT and NETWORK_shadow_SPLIT with weights=WEIGHTS for a checkpoint\n"
+        "called ENTRY-WEIGHTS, and DATASET_judge for a judge."
+    )
 
 
 def run(options: Namespace) -> int:
@@ -36,7 +40,7 @@ def run(options: Namespace) -> int:
         (checkpoints, ["checkpoint", "kind", "size", "sha256"]),
         (settings, ["setting", "paper", "grants, besides cloud half and features"]),
         (attacks, ["attack", "title", "requires"]),
-        ([[cell.key] for cell in paper_cells()], ["cell"]),
+        ([[each.key] for each in assignments()], ["setting/network/split/attack"]),
     ):
         print(tabulate(rows, header) + "\n")
     return 0

@@ -44,6 +44,7 @@ def add_only(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="WORDS",
-        help="only cells with all these words joined by '/', each a setting, network or split, "
-        "e.g. lenet, cifar_cnn/relu22; may be given again",
+        help="only cells with all these words joined by '/', each a setting or its family "
+        "(white_box, black_box, query_free), a network, a split or an attack, e.g. lenet, "
+        "query_free/cifar_cnn/relu22; may be given again",
     )

@@ -8,8 +8,9 @@ from dataclasses import fields
 
 from ...attacks import get_entry
 from ...zoo import UnknownNameError, pick_device
-from ..cells import select_cells
-from ..tuning import record, tune
+from ..plan import select, with_attacks
+from ..runner import Run
+from ..tuning import keep, tune
 from .options import add_device, add_only
 
 
@@ -41,7 +42,11 @@ def run(options: Namespace) -> int:
     if options.field not in known:
         raise UnknownNameError(f"field of {options.attack}", options.field, known)
     device = pick_device(options.device)
-    for cell in select_cells(options.only):
+    among = with_attacks([options.attack], anywhere=bool(options.only))
+    cells = [each.cell for each in select(options.only, among)]
+    for cell in cells:
+        Run(cell, options.attack, "standard").check()
+    for cell in cells:
         chosen = tune(
             options.attack,
             cell,
@@ -50,6 +55,6 @@ def run(options: Namespace) -> int:
             per_class=options.per_class,
             device=device,
         )
-        record(options.attack, cell, options.field, chosen)
+        keep(options.attack, cell, options.field, chosen)
         print(f"{cell.key}: {options.field} {chosen['value']}", file=sys.stderr)
     return 0

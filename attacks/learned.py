@@ -1,0 +1,218 @@
+"""Attacks whose offline work is to train a network: one loop, resumable, for all of them."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, final
+
+import torch
+from torch import Tensor, nn
+
+from ..zoo import Images
+from ..zoo.resume import epoch_generator, run_epochs
+from .base import Attack
+from .threat_model import Adversary, Setting
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a network learns from: equally long tensors on the CPU.
+
+    `pixels` is N×C×H×W, uint8 or float; `values` is what belongs to each image: its features
+    divided by `scale` (half precision, to halve the memory) or its label.
+    """
+
+    pixels: Tensor
+    values: Tensor
+    scale: float = 1.0
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnedAttack(Attack):
+    """An attack that trains a network offline, with what the setting grants.
+
+    A subclass writes `build` (the untrained network), `examples` (what it learns from), `loss`
+    and `adopt`. A network trained earlier, such as a published checkpoint, takes the place of
+    the training through `prepare(adversary, network=...)`.
+
+    Args:
+        steps: optimiser steps, rounded up to whole epochs.
+        batch_size: images a step.
+        learning_rate: peak of Adam's step size, which falls to zero along a cosine.
+        weight_decay: decoupled, as in AdamW; of weights, not of biases.
+        precision: of the forward and backward passes; weights are always float32.
+    """
+
+    #: The fields that decide which network comes out; the others belong to the online work.
+    TRAINING: ClassVar[tuple[str, ...]] = (
+        "steps",
+        "batch_size",
+        "learning_rate",
+        "weight_decay",
+        "precision",
+    )
+
+    steps: int = 6000
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    @abstractmethod
+    def architecture_in(self, setting: Setting) -> dict[str, str]:
+        """What the network is in a setting, as `zoo.build` takes it and a record keeps it."""
+
+    @abstractmethod
+    def build(self, adversary: Adversary) -> nn.Module:
+        """The untrained network, drawn from torch's global generator."""
+
+    @abstractmethod
+    def examples(self, adversary: Adversary, generator: torch.Generator) -> Examples:
+        """What the network learns from, gathered once."""
+
+    @abstractmethod
+    def loss(self, network: nn.Module, pixels: Tensor, values: Tensor, cloud: nn.Module) -> Tensor:
+        """The objective on a batch on the adversary's device, pixels as floats in [0, 1]."""
+
+    @abstractmethod
+    def adopt(self, adversary: Adversary, network: nn.Module) -> Any:
+        """The state of `online` from the trained network."""
+
+    def finish(self, network: nn.Module, examples: Examples) -> None:
+        """What to do to the network once it is trained; nothing, unless overridden."""
+
+    def recipe(self) -> dict[str, Any]:
+        """The values of the fields that decide which network comes out."""
+        fields = asdict(self)
+        return {name: fields[name] for name in self.TRAINING}
+
+    def offline(self, adversary: Adversary, generator: torch.Generator) -> Any:
+        return self.adopt(adversary, self.train(adversary, seed=generator.initial_seed())[0])
+
+    @final
+    def train(
+        self, adversary: Adversary, *, seed: int = 0, progress_file: Path | None = None
+    ) -> tuple[nn.Module, float]:
+        """Train the network; return it frozen, on the adversary's device, and the seconds taken.
+
+        Raises CapabilityError before any work where the setting grants less than is required.
+        """
+        self.check(adversary.setting)
+        seed = self._own_seed(seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = self.build(adversary)
+        network = network.to(adversary.device).to(memory_format=torch.channels_last).train()
+        seconds = self._fit(network, adversary, seed, progress_file)
+        return network.eval().requires_grad_(False), seconds
+
+    def _own_seed(self, seed: int) -> int:
+        """A seed that no target was trained with.
+
+        A shadow of the target's structure that drew the target's initial weights would know
+        what no setting grants, and recover far more for it.
+        """
+        digest = hashlib.sha256(f"{type(self).__name__} {seed}".encode()).digest()
+        return int.from_bytes(digest[:4], "big")
+
+    def _fit(
+        self, network: nn.Module, adversary: Adversary, seed: int, progress_file: Path | None
+    ) -> float:
+        examples = self.examples(adversary, torch.Generator().manual_seed(seed))
+        device = adversary.device
+        batches = math.ceil(len(examples) / self.batch_size)
+        epochs = math.ceil(self.steps / batches)
+        biases = [p for p in network.parameters() if p.dim() == 1]
+        weights = [p for p in network.parameters() if p.dim() > 1]
+        optimizer = torch.optim.AdamW(
+            [{"params": weights, "weight_decay": self.weight_decay}, {"params": biases}],
+            lr=self.learning_rate,
+            weight_decay=0.0,
+        )
+
+        def train_epoch(epoch: int, step_done: Callable[[], object]) -> float:
+            generator = epoch_generator(seed, epoch)
+            total = torch.zeros((), device=device)
+            order = torch.randperm(len(examples), generator=generator)
+            for step, rows in enumerate(order.split(self.batch_size), start=epoch * batches):
+                angle = math.pi * step / (epochs * batches)
+                for group in optimizer.param_groups:
+                    group["lr"] = self.learning_rate * (1 + math.cos(angle)) / 2
+                pixels = _channels_last(as_floats(examples.pixels[rows]).to(device))
+                values = _channels_last(examples.values[rows].to(device))
+                with torch.autocast(
+                    device.type, torch.bfloat16, enabled=self.precision == "bfloat16"
+                ):
+                    loss = self.loss(network, pixels, values, adversary.cloud)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                total += loss.detach()
+                step_done()
+            return total.item() / batches
+
+        seconds = run_epochs(
+            f"training {self.title}",
+            network,
+            optimizer,
+            train_epoch,
+            epochs=epochs,
+            steps=batches,
+            identity={
+                "attack": type(self).__name__,
+                "setting": adversary.setting.name,
+                "features": adversary.feature_shape,
+                "seed": seed,
+                **self.recipe(),
+            },
+            progress_file=progress_file,
+        )
+        self.finish(network, examples)
+        return seconds
+
+
+def _channels_last(values: Tensor) -> Tensor:
+    return values.contiguous(memory_format=torch.channels_last) if values.dim() == 4 else values
+
+
+def as_floats(pixels: Tensor) -> Tensor:
+    """uint8 pixels as float32 in [0, 1]; floating-point ones as float32, as they are."""
+    return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
+
+
+def query_pixels(adversary: Adversary, count: int, generator: torch.Generator) -> Tensor:
+    """The images X that a black-box adversary queries with (Algorithm 2, GenerateTrainingSet).
+
+    Its own images where the setting grants any, as uint8; else `count` draws of Gaussian noise
+    with zero mean and unit variance after normalisation, as floats (§5.1).
+    """
+    if adversary.holds_images:
+        images: Images = adversary.data
+        return images.pixels
+    noise = torch.randn(count, *adversary.input_shape, generator=generator)
+    mean, std = (torch.tensor(v).view(-1, 1, 1) for v in adversary.normalisation)
+    return noise * std + mean
+
+
+def ask_edge(adversary: Adversary, pixels: Tensor) -> Examples:
+    """Every image with its features in half precision on the CPU; each is queried once.
+
+    Features are divided by their root mean square over the first 256 images: an edge's may be a
+    hundred times larger than what networks are initialised for. Half precision keeps 11 bits,
+    an error some 70 dB below the features.
+    """
+    answers = torch.empty(len(pixels), *adversary.feature_shape, dtype=torch.float16)
+    scale = 0.0
+    for start in range(0, len(pixels), 256):
+        features = adversary.query(as_floats(pixels[start : start + 256])).cpu()
+        scale = scale or features.square().mean().sqrt().item() or 1.0
+        answers[start : start + 256] = (features / scale).half()
+    return Examples(pixels, answers, scale)

@@ -1,0 +1,237 @@
+"""Training what the zoo publishes: targets, judges, and the networks that attacks learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..attacks import LearnedAttack, get_setting
+from ..zoo import (
+    Images,
+    Record,
+    SplitModel,
+    UnknownNameError,
+    cache_dir,
+    describe_device,
+    evaluation_set,
+    get_network,
+    holding,
+    load_dataset,
+    load_split,
+)
+from ..zoo.files import sha256_file
+from ..zoo.judges import JUDGE_RECIPES, JUDGES, train_judge
+from ..zoo.loading import write_checkpoint
+from ..zoo.training import RECIPES, accuracy, active_units, train_target
+from .adversaries import adversary_for
+from .metrics import mean, psnr, ssim
+from .plan import assignments
+from .provenance import versions
+from .runner import Run, deterministic
+
+#: Images on which a learned network's worth is reported; it has not been trained on them.
+_UNSEEN = 1000
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Weights that are ready to be written, and what a record says of them."""
+
+    tensors: Mapping[str, Tensor]
+    record: dict[str, Any]
+
+
+def trainable() -> dict[str, Run | str]:
+    """Everything that `splitzoo train` can make, by manifest name, in the order of need.
+
+    A target or judge stands for itself; a learned network for the run that it serves.
+    """
+    judges = {f"{dataset}_judge": dataset for dataset in JUDGES}
+    learned = {}
+    for assignment in assignments():
+        run = Run(assignment.cell, assignment.attack, "standard")
+        name = run.checkpoint_name()
+        if name is not None:
+            learned[name] = run
+    return {**{name: name for name in RECIPES}, **judges, **learned}
+
+
+def recipe_of(name: str) -> dict[str, Any]:
+    """How a checkpoint is trained now, as its record keeps it."""
+    what = trainable()[name]
+    if isinstance(what, Run):
+        attack = what.configure()
+        assert isinstance(attack, LearnedAttack)
+        setting = what.cell.setting
+        return {"attack": type(attack).__name__, "setting": setting, **attack.recipe()}
+    return asdict(RECIPES[name] if name in RECIPES else JUDGE_RECIPES[what])
+
+
+def is_finished(name: str, record: Record | None) -> bool:
+    """Whether `record` is of a checkpoint that was made by the present recipe."""
+    return record is not None and record.training["recipe"] == recipe_of(name)
+
+
+def train(name: str, device: torch.device, *, before: Callable[[], None] = lambda: None) -> Trained:
+    """Train one checkpoint by its published recipe; a run that was interrupted goes on.
+
+    `before` is called once the name is known to be good, before any work. Raises
+    UnknownNameError for a name that is not in `trainable()`.
+    """
+    known = trainable()
+    if name not in known:
+        raise UnknownNameError("trainable checkpoint", name, known)
+    before()
+    progress_file = cache_dir() / "training" / f"{name}.safetensors"
+    what = known[name]
+    with deterministic():
+        if isinstance(what, Run):
+            return _learned(name, what, device, progress_file)
+        if name in RECIPES:
+            return _target(name, device, progress_file)
+        return _judge(name, what, device, progress_file)
+
+
+def write(name: str, trained: Trained, folder: Path) -> Record:
+    """Write `NAME.safetensors` into `folder` and return its record."""
+    file = folder / f"{name}.safetensors"
+    write_checkpoint(file, trained.tensors, trained.record["architecture"])
+    return Record(
+        name=name,
+        file=file.name,
+        sha256=sha256_file(file),
+        bytes=file.stat().st_size,
+        versions=versions(),
+        date=datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        licence="MIT",
+        **trained.record,
+    )
+
+
+def _target(name: str, device: torch.device, progress_file: Path) -> Trained:
+    model, seconds = train_target(name, device=device, progress_file=progress_file)
+    network = get_network(name)
+    test = load_dataset(network.dataset, "test")
+    reached = {
+        "test_accuracy": round(accuracy(model, test, device), 4),
+        "active_units": {k: round(v, 4) for k, v in active_units(model, test, device).items()},
+    }
+    record = _record(
+        "target",
+        {"network": name},
+        network.dataset,
+        (network.mean, network.std),
+        RECIPES[name].seed,
+    )
+    record["training"] |= {
+        "command": f"splitzoo train {name}",
+        "recipe": recipe_of(name),
+        "images": holding(network.dataset, "training_set").describe(),
+        "precision": "bfloat16 autocast",
+        "device": describe_device(device),
+        "seconds": round(seconds, 1),
+    }
+    return Trained(model.layer_state(), {**record, "reached": reached})
+
+
+def _judge(name: str, dataset: str, device: torch.device, progress_file: Path) -> Trained:
+    judge, seconds = train_judge(dataset, device=device, progress_file=progress_file)
+    design, seed = JUDGES[dataset], JUDGE_RECIPES[dataset].seed
+    secrets = evaluation_set(dataset, "standard").images
+    reached = {
+        "test_accuracy": round(accuracy(judge, load_dataset(dataset, "test"), device), 4),
+        "evaluation_accuracy": round(accuracy(judge, secrets, device), 4),
+    }
+    record = _record("judge", {"judge": dataset}, dataset, (design.mean, design.std), seed)
+    record["training"] |= {
+        "command": f"splitzoo train {name}",
+        "recipe": recipe_of(name),
+        "images": holding(dataset, "training_set").describe(),
+        "precision": "bfloat16 autocast",
+        "device": describe_device(device),
+        "seconds": round(seconds, 1),
+    }
+    return Trained(judge.cpu().state_dict(), {**record, "reached": reached})
+
+
+def _learned(name: str, run: Run, device: torch.device, progress_file: Path) -> Trained:
+    attack = run.configure()
+    assert isinstance(attack, LearnedAttack)
+    cell, setting = run.cell, get_setting(run.cell.setting)
+    target = load_split(cell.network, cell.split).to(device)
+    adversary = adversary_for(cell, device, target)
+    network, seconds = attack.train(adversary, seed=run.seed, progress_file=progress_file)
+    design = get_network(cell.network)
+    record = _record(
+        next(iter(attack.architecture_in(setting))),
+        attack.architecture_in(setting),
+        cell.dataset,
+        (design.mean, design.std),
+        run.seed,
+    )
+    images: Any = f"Gaussian noise, {adversary.queries} draws"
+    if setting.images is not None:
+        images = holding(cell.dataset, setting.images).describe()
+    record["training"] |= {
+        "command": f"splitzoo train {name}",
+        "recipe": recipe_of(name),
+        "images": images,
+        "precision": attack.precision,
+        "device": describe_device(device),
+        "seconds": round(seconds, 1),
+        "queries": adversary.queries,
+    }
+    other = "training_set" if setting.images == "same_distribution" else "same_distribution"
+    unseen = holding(cell.dataset, other).load().subset(torch.arange(_UNSEEN))
+    reached = _worth(network, target, unseen, attack.architecture_in(setting), device)
+    return Trained(network.cpu().state_dict(), {**record, "reached": reached})
+
+
+@torch.no_grad()
+def _worth(
+    network: nn.Module,
+    target: SplitModel,
+    unseen: Images,
+    architecture: Mapping[str, str],
+    device: torch.device,
+) -> dict[str, float]:
+    """What a learned network does on images that neither it nor the benchmark's score has seen."""
+    pixels = unseen.floats().to(device)
+    features = target.edge(pixels)
+    if "inverse" in architecture:
+        recovered = network(features).clamp(0, 1).cpu()
+        return {
+            "psnr": round(mean(psnr(pixels.cpu(), recovered)).value, 2),
+            "ssim": round(mean(ssim(pixels.cpu(), recovered)).value, 4),
+        }
+    rebuilt = network(pixels)
+    labels = target.cloud(rebuilt).argmax(1).cpu()
+    error = (rebuilt - features).square().sum() / features.square().sum()
+    return {
+        "accuracy_through_the_cloud": round((labels == unseen.labels).float().mean().item(), 4),
+        "relative_squared_feature_error": round(error.item(), 4),
+    }
+
+
+def _record(
+    kind: str,
+    architecture: Mapping[str, Any],
+    dataset: str,
+    normalisation: tuple[tuple[float, ...], tuple[float, ...]],
+    seed: int,
+) -> dict[str, Any]:
+    mean_, std = normalisation
+    return {
+        "kind": kind,
+        "architecture": dict(architecture),
+        "dataset": dataset,
+        "normalisation": {"mean": mean_, "std": std},
+        "training": {},
+        "seed": seed,
+    }

@@ -1,0 +1,121 @@
+"""What runs where, the paper's numbers beside it, and what follows from both."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from splitzoo.attacks import SETTINGS
+from splitzoo.bench import Cell, Result, assignments, paper_figure, select
+from splitzoo.bench.comparison import applicability, differences, findings, sweep
+from splitzoo.bench.plan import TABLES, paper_assignments, sweep_assignments
+from splitzoo.zoo import NETWORKS, UnknownNameError
+
+PAPER = Path(__file__).resolve().parent.parent / "bench" / "paper.json"
+
+
+def test_every_cell_of_tables_3_4_6_and_8_is_planned() -> None:
+    """5 of Table 3, 15 of Table 4, 20 of Table 6, 5 of Table 8 beyond those of Table 4."""
+    numbers = [table.number for table in TABLES]
+    assert {number: 5 * numbers.count(number) for number in numbers} == {3: 5, 4: 15, 6: 20, 8: 5}
+    assert len(set(paper_assignments())) == 45
+    assert {each.cell.setting for each in paper_assignments()} == set(SETTINGS)
+    assert [each.cell.split for each in sweep_assignments()] == list(NETWORKS["lenet"].splits)
+    assert len(assignments()) == 45 + 9
+
+
+@pytest.mark.parametrize(
+    ("cell", "attack", "psnr", "ssim"),
+    [
+        (Cell("white_box", "cifar_cnn", "relu32"), "rmle", 13.38, 0.1625),
+        (Cell("black_box_same_dist", "lenet", "conv1"), "inverse_network", 40.72, 0.9950),
+        (Cell("black_box_rand_set", "cifar_cnn", "conv11"), "inverse_network", 48.59, 0.9996),
+        (Cell("query_free_same_set_diff_net", "lenet", "relu2"), "shadow_model", 8.05, 0.3790),
+        (Cell("query_free_diff_set_diff_net", "cifar_cnn", "relu22"), "shadow_model", 11.3, 0.0467),
+        (Cell("black_box_same_set", "cifar_cnn", "relu22"), "model_reconstruction", 18.02, 0.6893),
+    ],
+)
+def test_the_papers_figures_as_printed(cell: Cell, attack: str, psnr: float, ssim: float) -> None:
+    figure = paper_figure(cell, attack)
+    assert figure is not None
+    assert (figure.psnr, figure.ssim) == (psnr, ssim)
+
+
+def test_table_8_repeats_table_4() -> None:
+    """The paper prints the Inverse-Network's same-set figures twice, a hundredth apart."""
+    paper = json.loads(PAPER.read_text("utf-8"))
+    first = paper["table4_black_box_inverse_network"]["same_set"]["psnr"]
+    second = paper["table8_black_box_two_ways"]["inverse_network"]["psnr"]
+    assert first == pytest.approx(second, abs=0.011)
+
+
+def test_there_is_no_figure_where_the_paper_has_none() -> None:
+    cell = Cell("query_free_same_set_same_net", "lenet", "fc1")
+    assert paper_figure(cell, "shadow_model") is None
+    assert paper_figure(Cell("white_box", "lenet", "conv1"), "inverse_network") is None
+
+
+def test_only_narrows_by_setting_family_network_split_and_attack() -> None:
+    assert len(select(["white_box"])) == 5
+    assert len(select(["query_free"])) == 20 + 9
+    assert len(select(["black_box/cifar_cnn"])) == 3 * 4
+    assert [each.attack for each in select(["model_reconstruction/relu2"])] == [
+        "model_reconstruction"
+    ]
+    assert len(select(["relu22", "relu22/rmle"])) == 1 + 3 + 4 + 1
+    assert select([]) == assignments()
+    with pytest.raises(UnknownNameError, match="did you mean 'shadow_model'"):
+        select(["shadow_modle"])
+
+
+def test_table_7_as_the_paper_prints_it() -> None:
+    """Rows of Table 7; ours is derived from requirements and grants, so it must come out so."""
+    assert applicability() == [
+        ["White-box", "✓", "✓", "✓"],
+        ["Black-box", "–", "✓", "✓"],
+        ["Query-free", "–", "–", "✓"],
+    ]
+
+
+def result(setting: str, split: str, attack: str, psnr: list[float]) -> Result:
+    scores = {"psnr": psnr, "ssim": [0.5] * len(psnr), "label": [True] * len(psnr)}
+    return Result(
+        Cell(setting, "lenet", split), attack, "paper10", 0, {}, scores, {}, {}, recovered_sha256=""
+    )
+
+
+def test_differences_are_ours_minus_the_papers() -> None:
+    found = differences([result("white_box", "conv1", "rmle", [40.0, 41.0])])
+    assert found[0].psnr == pytest.approx(40.5 - 39.69)
+    assert found[0].ssim == pytest.approx(0.5 - 0.9969)
+    assert not found[0].reached
+
+
+def test_claims_are_judged_on_paired_differences() -> None:
+    """Noise that both share cancels; a difference within its own spread does not count."""
+    hard = [5.0, 20.0, 40.0]
+    inverse = result("black_box_same_set", "conv1", "inverse_network", hard)
+    easier = result(
+        "white_box", "conv1", "rmle", [p - d for p, d in zip(hard, (3, 2.9, 3.1), strict=True)]
+    )
+    by_claim = {f.claim.sentence: f for f in findings([inverse, easier])}
+    better = by_claim["With the training images, Inverse-Network beats rMLE"]
+    assert better.verdict == "confirmed, 1 of 1"
+    assert better.differences["lenet/conv1"].value == pytest.approx(3.0)
+    similar = by_claim["Black-box attacks by Inverse-Network are as good as white-box ones by rMLE"]
+    assert similar.verdict == "contradicted, 0 of 1"
+
+    unclear = result(
+        "white_box", "conv1", "rmle", [p - d for p, d in zip(hard, (9, -8, 2), strict=True)]
+    )
+    by_claim = {f.claim.sentence: f for f in findings([inverse, unclear])}
+    assert by_claim[better.claim.sentence].verdict == "contradicted, 0 of 1"
+
+
+def test_the_sweep_is_in_the_order_of_the_layers() -> None:
+    setting = "query_free_same_set_same_net"
+    results = [
+        result(setting, split, "shadow_model", [1.0, 2.0]) for split in ("fc3", "conv1", "pool2")
+    ]
+    assert [r.cell.split for r in sweep(results)] == ["conv1", "pool2", "fc3"]
