@@ -16,7 +16,14 @@ from typing import Any
 from ..zoo import ResultError, UnknownNameError
 from .base import Attack
 from .inverse_network import InverseNetwork
-from .rmle import DEEP, RELEASED, RMLE, SHALLOW
+from .recipes import (
+    INVERSE_FIELDS,
+    RECONSTRUCTION_FIELDS,
+    RELEASED_WEIGHTS,
+    RMLE_FIELDS,
+    SHADOW_FIELDS,
+)
+from .rmle import RELEASED, RMLE
 from .shadow_model import ModelReconstruction, ShadowModel
 from .threat_model import get_setting
 
@@ -28,8 +35,8 @@ class Entry:
     """A named row of the leaderboard: an attack class and the fields it has at every split.
 
     Attributes:
-        by_split: further fields by "network/split", as the paper or its code states them; what
-            `tuned.json` holds for the cell comes last.
+        by_split: further fields by "network/split", from `recipes.py`; what `tuned.json`
+            holds for the cell comes last.
         names_target: fields of the attack that take the names of the target, each a template
             over {network} and {split}.
         checkpoint: template of the manifest name of the network that it learns, over {network},
@@ -63,54 +70,18 @@ class Entry:
         return self.checkpoint.format(network=network, split=split, variant=variant)
 
 
-#: A single convolution bears a longer step than a stack.
-_ONE_LAYER = {"learning_rate": 1e-2}
-_DEEP_INVERSE = {"precision": "bfloat16", "steps": 4000}
-#: At the deep splits the released code inverts a shadow in 500 long steps.
-_OVER_SHADOW = {"iterations": 500, "step_size": 1e-1, "start": 0.5}
-#: LeNet's deeper edges are dead for a gray image: the start is the one tuned for rMLE.
-_OVER_LENET = {"iterations": 1000, "step_size": 1e-2, "start": 0.25}
-_GRAY = {"start": 0.5}
-_OVER_FITTED = {"iterations": 1500, "step_size": 1e-2, **_GRAY}
-_SHADOW_OF_CIFAR = {"precision": "bfloat16", "batch_size": 32, "steps": 4690}
-_DEEP_SHADOW = {**_SHADOW_OF_CIFAR, "steps": 3126, "weight_decay": 0.5}
 _TARGET = {"network": "{network}", "split": "{split}"}
 
 CATALOGUE = {
     entry.name: entry
     for entry in (
-        Entry(
-            "rmle",
-            "rMLE",
-            RMLE,
-            DEEP,
-            {"lenet/conv1": SHALLOW, "cifar_cnn/conv11": SHALLOW},
-        ),
-        Entry(
-            "rmle_released",
-            "rMLE, released code",
-            RMLE,
-            RELEASED,
-            {
-                "lenet/conv1": {"tv_weight": 0.0},  # not stated; as at the other affine edge
-                "lenet/relu2": {"tv_weight": 1.0},
-                "cifar_cnn/conv11": {"tv_weight": 0.0},
-                "cifar_cnn/relu22": {"tv_weight": 10.0},
-                "cifar_cnn/relu32": {"tv_weight": 1000.0},
-            },
-        ),
+        Entry("rmle", "rMLE", RMLE, by_split=RMLE_FIELDS),
+        Entry("rmle_released", "rMLE, released code", RMLE, RELEASED, RELEASED_WEIGHTS),
         Entry(
             "inverse_network",
             "Inverse-Network",
             InverseNetwork,
-            {"learning_rate": 2e-3},
-            {
-                "lenet/conv1": _ONE_LAYER,
-                "lenet/relu2": {"steps": 20_000},
-                "cifar_cnn/conv11": _ONE_LAYER,
-                "cifar_cnn/relu22": _DEEP_INVERSE,
-                "cifar_cnn/relu32": _DEEP_INVERSE,
-            },
+            by_split=INVERSE_FIELDS,
             names_target={"architecture": "{network}/{split}"},
             checkpoint="{network}_inverse_{split}-{variant}",
         ),
@@ -118,19 +89,7 @@ CATALOGUE = {
             "shadow_model",
             "Shadow model",
             ShadowModel,
-            {**_OVER_LENET, "steps": 8000},
-            {
-                "lenet/conv1": {**SHALLOW, **_GRAY},
-                "cifar_cnn/conv11": {
-                    **_GRAY,
-                    **SHALLOW,
-                    **_SHADOW_OF_CIFAR,
-                    "learning_rate": 1e-2,
-                    "weight_decay": 1.0,
-                },
-                "cifar_cnn/relu22": {**_OVER_SHADOW, **_DEEP_SHADOW},
-                "cifar_cnn/relu32": {**_OVER_SHADOW, **_DEEP_SHADOW},
-            },
+            by_split=SHADOW_FIELDS,
             names_target=_TARGET,
             checkpoint="{network}_shadow_{split}-{variant}",
         ),
@@ -138,18 +97,7 @@ CATALOGUE = {
             "model_reconstruction",
             "Model reconstruction",
             ModelReconstruction,
-            _OVER_LENET,
-            {
-                "lenet/conv1": {**SHALLOW, **_GRAY, "learning_rate": 3e-3},
-                "cifar_cnn/conv11": {
-                    **SHALLOW,
-                    **_GRAY,
-                    "learning_rate": 3e-3,
-                    "steps": 3126,
-                },
-                "cifar_cnn/relu22": {**_OVER_FITTED, **_SHADOW_OF_CIFAR},
-                "cifar_cnn/relu32": {**_OVER_FITTED, **_SHADOW_OF_CIFAR},
-            },
+            by_split=RECONSTRUCTION_FIELDS,
             names_target=_TARGET,
             checkpoint="{network}_shadow_{split}-queried_{variant}",
         ),

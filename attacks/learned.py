@@ -130,13 +130,14 @@ class LearnedAttack(Attack):
         device = adversary.device
         batches = math.ceil(len(examples) / self.batch_size)
         epochs = math.ceil(self.steps / batches)
-        biases = [p for p in network.parameters() if p.dim() == 1]
-        weights = [p for p in network.parameters() if p.dim() > 1]
-        optimizer = torch.optim.AdamW(
-            [{"params": weights, "weight_decay": self.weight_decay}, {"params": biases}],
-            lr=self.learning_rate,
-            weight_decay=0.0,
-        )
+        groups: list[dict[str, Any]] = [
+            {
+                "params": [p for p in network.parameters() if p.dim() > 1],
+                "weight_decay": self.weight_decay,
+            },
+            {"params": [p for p in network.parameters() if p.dim() == 1], "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate)
 
         def train_epoch(epoch: int, step_done: Callable[[], object]) -> float:
             generator = epoch_generator(seed, epoch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -62,3 +63,21 @@ def test_sweeping_spares_a_running_process(tmp_path: Path, monkeypatch: pytest.M
     write_atomically(tmp_path / "result.json", b"new")
     assert len(seen) == 1
     assert (tmp_path / "result.json").read_bytes() == b"new"
+
+
+def test_changes_made_alone_are_all_kept(tmp_path: Path) -> None:
+    """Four processes add twenty entries each to one JSON file; none overwrites another's."""
+    path = tmp_path / "shared.json"
+    path.write_text("[]")
+    code = f"""
+import json, pathlib
+from splitzoo.zoo.files import alone, write_text
+path = pathlib.Path({str(path)!r})
+for _ in range(20):
+    with alone(path):
+        entries = json.loads(path.read_text())
+        write_text(path, json.dumps([*entries, len(entries)]))
+"""
+    writers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
+    assert [writer.wait() for writer in writers] == [0] * 4
+    assert json.loads(path.read_text()) == list(range(80))

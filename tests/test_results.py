@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import torch
 from splitzoo.attacks import CATALOGUE
-from splitzoo.bench import Cell, Result, ResultStore, Run, assignments, exact, psnr, ssim
+from splitzoo.bench import Cell, Result, ResultStore, Run, assignments, exact, psnr, runner, ssim
+from splitzoo.bench.comparison import differences
 from splitzoo.bench.leaderboard import outdated, render, write_leaderboard
 from splitzoo.bench.provenance import source_sha256
 from splitzoo.bench.results import PUBLISHED
-from splitzoo.zoo import ResultError, evaluation_set
+from splitzoo.zoo import ResultError, evaluation_set, load_judge
 
 CELL = Cell("white_box", "lenet", "conv1")
 
@@ -181,6 +182,51 @@ def test_the_published_leaderboard_is_current_and_complete() -> None:
         assert len(result.per_image["psnr"]) == 100
         assert all(0 <= value <= 100 for value in result.per_image["psnr"])
         assert all(-1 <= value <= 1 for value in result.per_image["ssim"])
+
+
+def test_every_cell_below_the_paper_is_explained() -> None:
+    """The notes name each by its key, and most cells need no excuse."""
+    store = ResultStore(PUBLISHED)
+    found = differences(store.all("standard"))
+    notes = (PUBLISHED / "notes.md").read_text("utf-8")
+    short = [each for each in found if not each.reached]
+    assert len(found) == 45
+    assert len(short) <= 0.2 * len(found)
+    for each in short:
+        assert f"{each.result.cell.key} {each.result.attack}" in notes
+
+
+def test_published_labels_are_what_the_judge_reads() -> None:
+    """Judged one image at a time, from the stored images."""
+    store = ResultStore(PUBLISHED)
+    for result in store.all("standard")[::9]:
+        secret = evaluation_set(result.cell.dataset).images
+        judge = load_judge(result.cell.dataset)
+        for row, image in list(enumerate(store.recovered(result)))[::10]:
+            with torch.no_grad():
+                read = int(judge(image[None].float() / 255).argmax())
+            assert (read == int(secret.labels[row])) == result.per_image["label"][row]
+
+
+def test_a_new_judge_judges_again_without_attacking(
+    store: ResultStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = store.load("paper10", CELL, "rmle")
+    assert result is not None
+    edit(
+        store,
+        {
+            "key": {**result.key, "judge_sha256": "0" * 64},
+            "per_image": {**result.per_image, "label": [False] * 10},
+        },
+    )
+    monkeypatch.setattr(runner, "run_cell", lambda *_: pytest.fail("attacked again"))
+    run = Run(CELL, "rmle", "paper10")
+    again, note = runner.ensure_result(run, store, torch.device("cpu"))
+    assert note == "judged anew"
+    assert again.per_image["label"] == [False] + [True] * 9  # the first came back black
+    assert again.per_image["psnr"] == result.per_image["psnr"]
+    assert runner.ensure_result(run, store, torch.device("cpu"))[1] == "kept"
 
 
 def test_published_scores_agree_with_the_published_images() -> None:

@@ -139,9 +139,14 @@ def variants(prefix: str) -> list[str]:
 #: How to build what a record's architecture describes, by its first key.
 _BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "inverse": inverse_network,
-    "shadow": lambda target, structure: shadow_edge(*target.split("/"), structure),
+    "shadow": lambda target, structure: shadow_edge(*_names(target), structure),
     "judge": lambda dataset: Judge(get_judge_design(dataset)),
 }
+
+
+def _names(target: str) -> tuple[str, str]:
+    network, _, split = target.partition("/")
+    return network, split
 
 
 def build(architecture: Mapping[str, Any]) -> nn.Module:
