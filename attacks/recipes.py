@@ -36,7 +36,7 @@ INVERSE_FIELDS: Mapping[str, Fields] = {
     "lenet/conv1": {"steps": 6000, "learning_rate": 1e-2},
     "lenet/relu2": {"steps": 20_000, "learning_rate": 2e-3},
     "cifar_cnn/conv11": {"steps": 6000, "learning_rate": 1e-2},
-    "cifar_cnn/relu22": {"steps": 4000, "learning_rate": 2e-3, "precision": "bfloat16"},
+    "cifar_cnn/relu22": {"steps": 8000, "learning_rate": 3e-3, "precision": "bfloat16"},
     "cifar_cnn/relu32": {"steps": 4000, "learning_rate": 2e-3, "precision": "bfloat16"},
 }
 
@@ -72,17 +72,20 @@ SHADOW_FIELDS: Mapping[str, Fields] = {
         "learning_rate": 1e-2,
         "weight_decay": 0.5,
         "precision": "bfloat16",
+        "fit_scale": True,
         **SHALLOW,
     },
     **{
         f"cifar_cnn/{layer}": {
             "steps": 3126,
             "batch_size": 32,
-            "weight_decay": 0.5,
+            "learning_rate": learning_rate,
+            "init_gain": 0.6,
             "precision": "bfloat16",
+            "fit_scale": True,
             **_LONG_STEPS,
         }
-        for layer in ("relu22", "relu32")
+        for layer, learning_rate in (("relu22", 1e-3), ("relu32", 5e-4))
     },
 }
 

@@ -47,18 +47,64 @@ class ShadowModel(EdgeReconstruction):
     """Train an edge through the frozen cloud by cross-entropy (Eq. 6, Algorithm 3), then rMLE.
 
     No query is made: what ties the shadow to the true edge is that the cloud must be able to
-    read its features.
+    read its features. That leaves their scale open, and where the start decides it, a shadow's
+    features may come out at a fiftieth of the true ones, which no image can make up for.
+
+    Args:
+        init_gain: times the weights of He et al. (2015), which keep the scale of a signal
+            through layers of ReLU, as the shadow's start; None starts as PyTorch does, which
+            at each layer divides a signal's variance by six.
+        fit_scale: measure the distance of Eq. 3a from the best multiple of the shadow's
+            features, ‖a·f′(x) - v‖² minimised over a ≥ 0 too. The paper has a = 1.
     """
 
     requires = frozenset({Capability.DATA})
     title = "Shadow model, rMLE"
     citation = "He, Zhang and Lee, ACSAC 2019, §6, Algorithm 3"
+    TRAINING: ClassVar[tuple[str, ...]] = (*EdgeReconstruction.TRAINING, "init_gain")
+
+    init_gain: float | None = None
+    fit_scale: bool = False
+
+    def build(self, adversary: Adversary) -> nn.Module:
+        network = super().build(adversary)
+        if self.init_gain is not None:
+            for layer in network.modules():
+                if isinstance(layer, nn.Conv2d | nn.Linear):
+                    assert layer.bias is not None
+                    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                    layer.weight.data.mul_(self.init_gain)
+                    nn.init.zeros_(layer.bias)
+        return network
+
+    def objective(
+        self, edge: nn.Module, variable: Tensor, images: Tensor, features: Tensor
+    ) -> Tensor:
+        if self.fit_scale:
+            edge = _AtBestScale(edge, features)
+        return super().objective(edge, variable, images, features)
 
     def examples(self, adversary: Adversary, generator: torch.Generator) -> Examples:
         return Examples(adversary.data.pixels, adversary.data.labels)
 
     def loss(self, network: nn.Module, pixels: Tensor, values: Tensor, cloud: nn.Module) -> Tensor:
         return F.cross_entropy(cloud(network(pixels)).float(), values)
+
+
+class _AtBestScale(nn.Module):
+    """An edge times the factor a ≥ 0, of each image, that brings it closest to given features."""
+
+    def __init__(self, edge: nn.Module, features: Tensor) -> None:
+        super().__init__()
+        self.edge, self.features = edge, features
+
+    def forward(self, images: Tensor) -> Tensor:
+        reached: Tensor = self.edge(images)
+        # At the best factor the distance does not change with it: no gradient goes there.
+        with torch.no_grad():
+            alike = (reached * self.features).flatten(1).sum(1)
+            factor = (alike / reached.square().flatten(1).sum(1).clamp_min(1e-12)).clamp_min(0)
+        return reached * factor.view(-1, *[1] * (reached.dim() - 1))
 
 
 @dataclass(frozen=True, kw_only=True)

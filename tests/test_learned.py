@@ -199,6 +199,45 @@ def test_the_objectives_against_slow_loops(lenet: SplitModel, images: Images) ->
     assert found == pytest.approx(error, rel=1e-4)
 
 
+def test_a_fitted_scale_leaves_what_no_multiple_of_the_features_explains() -> None:
+    """By hand: of v = (3, 4), a·(1, 0) reaches (3, 0); a·(-1, 0) with a >= 0 reaches nothing."""
+    attack = replace(SHADOW, fit_scale=True, tv_weight=0.0)
+    images, observed = torch.zeros(2, 1, 2, 2), torch.tensor([[3.0, 4.0], [3.0, 4.0]])
+
+    class Features(torch.nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return torch.tensor([[1.0, 0.0], [-1.0, 0.0]]) + 0 * images.sum()
+
+    assert attack.objective(Features(), images, images, observed).item() == 16 + 25
+    given = replace(attack, fit_scale=False).objective(Features(), images, images, observed)
+    assert given.item() == (4 + 16) + (16 + 16)
+
+
+def test_a_fitted_scale_has_the_slope_of_its_distance() -> None:
+    """Against a finite difference, in double precision."""
+    attack = replace(SHADOW, fit_scale=True, tv_weight=0.0)
+    generator = torch.Generator().manual_seed(0)
+    edge = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 6)).double()
+    image = torch.rand(1, 1, 2, 2, generator=generator, dtype=torch.float64)
+    observed = torch.rand(1, 6, generator=generator, dtype=torch.float64)
+
+    def distance(image: Tensor) -> Tensor:
+        return attack.objective(edge, image, image, observed)
+
+    assert torch.autograd.gradcheck(distance, image.requires_grad_(True))
+
+
+def test_the_start_of_he_et_al_times_the_gain(lenet: SplitModel, images: Images) -> None:
+    """Their weights have the variance 2 / (inputs of a unit); here 5 · 5 · 8 in conv2."""
+    attack = replace(SHADOW, split="relu2", init_gain=0.5)
+    adversary = adversary_in("query_free_same_set_same_net", load_split("lenet", "relu2"), images)
+    torch.manual_seed(0)
+    network: Any = attack.build(adversary)
+    deviation = 0.5 * math.sqrt(2 / (5 * 5 * 8))
+    assert network.conv2.weight.std().item() == pytest.approx(deviation, rel=0.05)
+    assert not network.conv2.bias.any()
+
+
 def test_noise_is_standard_normal_after_normalisation(lenet: SplitModel) -> None:
     from splitzoo.attacks.learned import query_pixels
 
