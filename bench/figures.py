@@ -144,12 +144,14 @@ def _grid(store: ResultStore, picture: Picture) -> Figure:
         for axis, place in zip(row, places, strict=True):
             scores = result.per_image["psnr"][place], result.per_image["ssim"][place]
             axis.set_xlabel("{:.1f} dB\n{:.3f}".format(*scores), fontsize=7.5, labelpad=2)
-    figure.suptitle(f"{picture.title}; PSNR and SSIM under each image", fontsize=9)
+    height = figure.get_figheight()
+    title = f"{picture.title}; PSNR and SSIM under each image"
+    figure.suptitle(title, fontsize=9, y=1 - 0.08 / height)
     figure.subplots_adjust(
         left=_LABEL / (_LABEL + 10 * _WIDTH),
         right=0.995,
-        bottom=0.42 / (1.02 * count + 0.45),
-        top=1 - 0.34 / (1.02 * count + 0.45),
+        bottom=0.42 / height,
+        top=1 - 0.34 / height,
         wspace=0.06,
         hspace=0.42,
     )

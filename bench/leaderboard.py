@@ -48,10 +48,11 @@ Ranges are 95 % confidence intervals of the mean over images. PSNR and SSIM are 
 on [0, 1] with peak 1.0; PSNR is capped at {cap:.0f} dB. *Recognisable* is the share of images
 with SSIM > {threshold}; *exact* the share recovered bit for bit after rounding to 8 bits; *label*
 the share whose label an independent classifier reads off what was recovered (off the originals:
-{judged}). *Offline* is the training that an attack does once; *queries* are images sent to the
-victim's edge then, over the n images attacked; attacking an image takes none. Cells with a mean
-SSIM of at most {threshold} are in *italics*, as the paper shades them. The paper's figures are
-means over its ten images, measured on its own targets.
+{judged}). *Offline* is the training that an attack
+does once; *queries* are images sent to the victim's edge then, over the n images attacked;
+attacking an image takes none. Cells with a mean SSIM of at most {threshold} are in *italics*, as
+the paper shades them. The paper's figures are means over its ten images, measured on its own
+targets.
 """
 WHAT = {
     "standard": "the first ten test images of each class, 100 a data set",

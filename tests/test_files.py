@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors import safe_open
 from splitzoo.zoo import StorageError
-from splitzoo.zoo.files import sweep_unfinished, write_atomically
+from splitzoo.zoo.files import sweep_unfinished, write_atomically, write_tensors
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,6 +28,23 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_equal_tensors_make_equal_bytes(tmp_path: Path) -> None:
+    """Or a checkpoint that is trained again would not have its published hash."""
+    path = tmp_path / "weights.safetensors"
+    tensors = {"weight": torch.arange(3.0), "kept": torch.tensor([True])}
+    metadata = {"format": "pt", "architecture": '{"größe": 1}', "b": "2", "a": "1", "c": "3"}
+    found = set()
+    for order in (metadata, dict(reversed(metadata.items()))):
+        for _ in range(10):
+            write_tensors(path, tensors, order)
+            found.add(path.read_bytes())
+    assert len(found) == 1
+    with safe_open(path, "pt") as file:
+        assert file.metadata() == metadata
+        assert torch.equal(file.get_tensor("weight"), tensors["weight"])
+        assert torch.equal(file.get_tensor("kept"), tensors["kept"])
 
 
 def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
