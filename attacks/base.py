@@ -26,6 +26,9 @@ class Attack(ABC):
     requires: ClassVar[frozenset[Capability]]
     title: ClassVar[str]
     citation: ClassVar[str]
+    #: Raised where the code recovers something else from the same fields and seed. Stored
+    #: results name it, and a golden run holds each attack to it.
+    version: ClassVar[int] = 1
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

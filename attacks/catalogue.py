@@ -6,14 +6,11 @@ training images, by `splitzoo tune`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from ..zoo import ResultError, UnknownNameError
+from ..zoo import UnknownNameError
 from .base import Attack
 from .inverse_network import InverseNetwork
 from .recipes import (
@@ -26,8 +23,7 @@ from .recipes import (
 from .rmle import RELEASED, RMLE
 from .shadow_model import ModelReconstruction, ShadowModel
 from .threat_model import get_setting
-
-TUNED = Path(__file__).with_name("tuned.json")
+from .tuned import tuned
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,8 @@ class Entry:
             name: template.format(network=network, split=split)
             for name, template in self.names_target.items()
         }
-        chosen = tuned().get(self.name, {}).get(f"{setting}/{target}", {}).get("fields", {})
+        choices = tuned().get(self.name, {}).get(f"{setting}/{target}", {})
+        chosen = {field: choice.value for field, choice in choices.items()}
         return self.attack(**{**named, **self.fields, **self.by_split.get(target, {}), **chosen})
 
     def checkpoint_name(self, network: str, split: str, setting: str) -> str | None:
@@ -111,13 +108,3 @@ def get_entry(name: str) -> Entry:
         return CATALOGUE[name]
     except KeyError:
         raise UnknownNameError("attack", name, CATALOGUE) from None
-
-
-@cache
-def tuned(path: Path = TUNED) -> dict[str, dict[str, dict[str, Any]]]:
-    """attack -> "setting/network/split" -> {"fields": chosen values, "evidence": how, by field}."""
-    try:
-        content: dict[str, dict[str, dict[str, Any]]] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ResultError(f"{path} cannot be read ({error}); restore it from git") from error
-    return content

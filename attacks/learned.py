@@ -7,14 +7,14 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, ClassVar, Literal, final
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
 
 from ..zoo import Images
-from ..zoo.resume import epoch_generator, run_epochs
+from ..zoo.precision import autocast, pick_precision
+from ..zoo.resume import Conditions, epoch_generator, run_epochs
 from .base import Attack
 from .threat_model import Adversary, Setting
 
@@ -48,7 +48,6 @@ class LearnedAttack(Attack):
         batch_size: images a step.
         learning_rate: peak of Adam's step size, which falls to zero along a cosine.
         weight_decay: decoupled, as in AdamW; of weights, not of biases.
-        precision: of the forward and backward passes; weights are always float32.
     """
 
     #: The fields that decide which network comes out; the others belong to the online work.
@@ -57,14 +56,14 @@ class LearnedAttack(Attack):
         "batch_size",
         "learning_rate",
         "weight_decay",
-        "precision",
     )
+    #: Raised where the code changes which network comes out of the same fields.
+    training_version: ClassVar[int] = 1
 
     steps: int = 6000
     batch_size: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
-    precision: Literal["float32", "bfloat16"] = "float32"
 
     @abstractmethod
     def architecture_in(self, setting: Setting) -> dict[str, str]:
@@ -90,18 +89,24 @@ class LearnedAttack(Attack):
         """What to do to the network once it is trained; nothing, unless overridden."""
 
     def recipe(self) -> dict[str, Any]:
-        """The values of the fields that decide which network comes out."""
+        """The values of the fields that decide which network comes out, and of the code's
+        `training_version`."""
         fields = asdict(self)
-        return {name: fields[name] for name in self.TRAINING}
+        return {
+            "training_version": self.training_version,
+            **{name: fields[name] for name in self.TRAINING},
+        }
 
     def offline(self, adversary: Adversary, generator: torch.Generator) -> Any:
         return self.adopt(adversary, self.train(adversary, seed=generator.initial_seed())[0])
 
     @final
     def train(
-        self, adversary: Adversary, *, seed: int = 0, progress_file: Path | None = None
+        self, adversary: Adversary, *, seed: int = 0, conditions: Conditions | None = None
     ) -> tuple[nn.Module, float]:
         """Train the network; return it frozen, on the adversary's device, and the seconds taken.
+
+        Without `conditions` it trains in what the device computes best and keeps no progress.
 
         Raises CapabilityError before any work where the setting grants less than is required.
         """
@@ -111,7 +116,8 @@ class LearnedAttack(Attack):
             torch.manual_seed(seed)
             network = self.build(adversary)
         network = network.to(adversary.device).to(memory_format=torch.channels_last).train()
-        seconds = self._fit(network, adversary, seed, progress_file)
+        conditions = conditions or Conditions(pick_precision("auto", adversary.device))
+        seconds = self._fit(network, adversary, seed, conditions)
         return network.eval().requires_grad_(False), seconds
 
     def _own_seed(self, seed: int) -> int:
@@ -124,7 +130,7 @@ class LearnedAttack(Attack):
         return int.from_bytes(digest[:4], "big")
 
     def _fit(
-        self, network: nn.Module, adversary: Adversary, seed: int, progress_file: Path | None
+        self, network: nn.Module, adversary: Adversary, seed: int, conditions: Conditions
     ) -> float:
         examples = self.examples(adversary, torch.Generator().manual_seed(seed))
         device = adversary.device
@@ -149,9 +155,7 @@ class LearnedAttack(Attack):
                     group["lr"] = self.learning_rate * (1 + math.cos(angle)) / 2
                 pixels = _channels_last(as_floats(examples.pixels[rows]).to(device))
                 values = _channels_last(examples.values[rows].to(device))
-                with torch.autocast(
-                    device.type, torch.bfloat16, enabled=self.precision == "bfloat16"
-                ):
+                with autocast(device, conditions.precision):
                     loss = self.loss(network, pixels, values, adversary.cloud)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
@@ -174,7 +178,7 @@ class LearnedAttack(Attack):
                 "seed": seed,
                 **self.recipe(),
             },
-            progress_file=progress_file,
+            conditions=conditions,
         )
         self.finish(network, examples)
         return seconds

@@ -36,8 +36,8 @@ INVERSE_FIELDS: Mapping[str, Fields] = {
     "lenet/conv1": {"steps": 6000, "learning_rate": 1e-2},
     "lenet/relu2": {"steps": 20_000, "learning_rate": 2e-3},
     "cifar_cnn/conv11": {"steps": 6000, "learning_rate": 1e-2},
-    "cifar_cnn/relu22": {"steps": 8000, "learning_rate": 3e-3, "precision": "bfloat16"},
-    "cifar_cnn/relu32": {"steps": 4000, "learning_rate": 2e-3, "precision": "bfloat16"},
+    "cifar_cnn/relu22": {"steps": 8000, "learning_rate": 3e-3},
+    "cifar_cnn/relu32": {"steps": 4000, "learning_rate": 2e-3},
 }
 
 #: How an edge of LeNet is inverted behind its first ReLU: gray is dead there, so the start is
@@ -71,7 +71,6 @@ SHADOW_FIELDS: Mapping[str, Fields] = {
         "batch_size": 32,
         "learning_rate": 1e-2,
         "weight_decay": 0.5,
-        "precision": "bfloat16",
         "fit_scale": True,
         **SHALLOW,
     },
@@ -81,7 +80,6 @@ SHADOW_FIELDS: Mapping[str, Fields] = {
             "batch_size": 32,
             "learning_rate": learning_rate,
             "init_gain": 0.6,
-            "precision": "bfloat16",
             "fit_scale": True,
             **_LONG_STEPS,
         }
@@ -97,7 +95,6 @@ RECONSTRUCTION_FIELDS: Mapping[str, Fields] = {
         f"cifar_cnn/{layer}": {
             "steps": 4690,
             "batch_size": 32,
-            "precision": "bfloat16",
             "iterations": 1500,
             "step_size": 1e-2,
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -23,7 +23,7 @@ class RMLE(Attack):
     space from zero, AMSGrad), which is the same class with the fields of `RELEASED`.
 
     Args:
-        tv_weight: λ, the weight of the total variation.
+        tv_weight: λ, the weight of the total variation; its natural end is 0.
         beta: exponent β of Eq. 3b.
         iterations, step_size: T and ε of Algorithm 1.
         reduction: "sum" over features and pixels as in Eq. 3, or "mean" over each.
@@ -37,7 +37,7 @@ class RMLE(Attack):
     title = "rMLE"
     citation = "He, Zhang and Lee, ACSAC 2019, §4, Algorithm 1"
 
-    tv_weight: float = 0.1
+    tv_weight: float = field(default=0.1, metadata={"ends": (0.0, None)})
     beta: float = 1.0
     iterations: int = 5000
     step_size: float = 1e-3

@@ -9,8 +9,11 @@ _PUBLIC = {
     "cells": ("Cell",),
     "metrics": ("exact", "mean", "psnr", "ssim"),
     "plan": ("Assignment", "assignments", "paper_figure", "select"),
-    "results": ("BENCHMARK_VERSION", "Result", "ResultStore"),
+    "results": ("BENCHMARK_VERSION", "Result"),
+    "rows": ("Row", "load_results"),
     "runner": ("Run", "attack_images", "ensure_result", "run_cell"),
+    "scoring": ("METRICS", "score"),
+    "store": ("ResultStore",),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 __all__ = sorted(_HOME)

@@ -51,12 +51,17 @@ def columns() -> tuple[str, ...]:
     return tuple(paper()["columns"])
 
 
+@cache
+def _splits(network: str) -> tuple[str, ...]:
+    return NETWORKS[network].splits
+
+
 def check_names(setting: str, network: str, split: str) -> Cell:
     """A cell from three names, each of which must exist."""
     if setting not in SETTINGS:
         raise UnknownNameError("setting", setting, SETTINGS)
     if network not in NETWORKS:
         raise UnknownNameError("network", network, NETWORKS)
-    if split not in NETWORKS[network].splits:
-        raise UnknownNameError(f"split of {network}", split, NETWORKS[network].splits)
+    if split not in _splits(network):
+        raise UnknownNameError(f"split of {network}", split, _splits(network))
     return Cell(setting, network, split)

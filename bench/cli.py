@@ -13,6 +13,7 @@ COMMANDS = {
     "list": ("listing", "list networks, splits, attacks, settings and checkpoints"),
     "info": ("info", "show everything that is known of one checkpoint"),
     "bench": ("bench", "run attacks, score what they recover, render a leaderboard"),
+    "score": ("score", "take every metric anew from the stored images"),
     "leaderboard": ("leaderboard", "render leaderboard.md from stored results, or check it"),
     "figures": ("figures", "draw the paper's figures from stored results"),
     "tune": ("tune", "choose an attack's hyperparameter on training images"),

@@ -20,7 +20,8 @@ from .cells import columns
 from .comparison import sweep
 from .metrics import RECOGNISABLE_SSIM, mean
 from .plan import faithful_attack
-from .results import Result, ResultStore
+from .rows import Row
+from .store import ResultStore
 
 #: Text chunk of the PNG that names the results it was drawn from.
 DRAWN_FROM = "splitzoo-results-sha256"
@@ -34,7 +35,7 @@ class Picture:
     path: Path
     title: str
     kind: str
-    results: tuple[Result, ...]
+    results: tuple[Row, ...]
 
     @property
     def of_sweep(self) -> bool:
@@ -55,7 +56,7 @@ NUMBERS = {
 }
 
 
-def pictures(store: ResultStore, results: Sequence[Result]) -> list[Picture]:
+def pictures(store: ResultStore, results: Sequence[Row]) -> list[Picture]:
     """Every picture that these results of one profile give, figure by figure."""
     if not results:
         return []
@@ -110,8 +111,8 @@ def draw(store: ResultStore, picture: Picture) -> Path:
     return picture.path
 
 
-def _grouped(results: Sequence[Result]) -> dict[tuple[str, str], dict[str, Result]]:
-    groups: dict[tuple[str, str], dict[str, Result]] = {}
+def _grouped(results: Sequence[Row]) -> dict[tuple[str, str], dict[str, Row]]:
+    groups: dict[tuple[str, str], dict[str, Row]] = {}
     order = sorted(results, key=lambda r: (list(SETTINGS).index(r.cell.setting), r.attack))
     for result in order:
         groups.setdefault((result.cell.setting, result.attack), {})[result.cell.target] = result
@@ -124,7 +125,10 @@ def _named(setting: str, attack: str) -> str:
 
 
 def _digest(picture: Picture) -> str:
-    shown = [(r.cell.key, r.attack, r.recovered_sha256, r.per_image) for r in picture.results]
+    shown = [
+        (row.cell.key, row.attack, row.results[0].recovered_sha256, row.per_image)
+        for row in picture.results
+    ]
     return hashlib.sha256(repr((picture.title, shown)).encode()).hexdigest()
 
 
@@ -138,11 +142,12 @@ def _grid(store: ResultStore, picture: Picture) -> Figure:
     figure = Figure(figsize=(_LABEL + 10 * _WIDTH, 0.45 + 1.02 * count), dpi=110)
     axes = figure.subplots(count, 10, squeeze=False)
     _draw_row(axes[0], ten.images.pixels, "original")
-    for row, result in zip(axes[1:], picture.results, strict=True):
-        places = [result.per_image["indices"].index(index) for index in ten.indices.tolist()]
+    for row, shown in zip(axes[1:], picture.results, strict=True):
+        result = shown.results[0]  # of several seeds the first is drawn
+        places = [result.reported["indices"].index(index) for index in ten.indices.tolist()]
         _draw_row(row, store.recovered(result)[places], result.cell.split)
         for axis, place in zip(row, places, strict=True):
-            scores = result.per_image["psnr"][place], result.per_image["ssim"][place]
+            scores = result.reported["psnr"][place], result.reported["ssim"][place]
             axis.set_xlabel("{:.1f} dB\n{:.3f}".format(*scores), fontsize=7.5, labelpad=2)
     height = figure.get_figheight()
     title = f"{picture.title}; PSNR and SSIM under each image"

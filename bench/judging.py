@@ -9,6 +9,9 @@ from torch import Tensor
 
 from ..zoo import Images, Judge, load_judge
 
+#: Logits closer than this may come out in either order on another processor.
+UNSURE = 1e-3
+
 
 def judge_name(dataset: str) -> str:
     """Manifest name of a data set's judge."""
@@ -21,9 +24,19 @@ def labels_recovered(secret: Images, dataset: str, recovered: Tensor) -> list[bo
     `recovered` is uint8 N×C×H×W, as results store it, so that anyone can judge again. Images
     are judged one data set at a time on the CPU, so that the verdict is the same everywhere.
     """
-    with torch.no_grad():
-        logits = _judge(dataset)(recovered.float() / 255)
-    return [bool(hit) for hit in logits.argmax(1) == secret.labels]
+    return [bool(hit) for hit in _logits(dataset, recovered).argmax(1) == secret.labels]
+
+
+def unsure(dataset: str, recovered: Tensor) -> bool:
+    """Whether the judge's first two labels are next to equal on every one of these images."""
+    best = _logits(dataset, recovered).topk(2).values
+    return bool((best[:, 0] - best[:, 1] < UNSURE).all())
+
+
+@torch.no_grad()
+def _logits(dataset: str, recovered: Tensor) -> Tensor:
+    logits: Tensor = _judge(dataset)(recovered.float() / 255)
+    return logits
 
 
 @cache

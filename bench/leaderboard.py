@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import math
 import os
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import MISSING
 from dataclasses import fields as dataclass_fields
 from itertools import groupby
 from pathlib import Path
+from typing import TypeVar
 
 from tabulate import tabulate
 
@@ -24,11 +28,13 @@ from .comparison import (
     sweep,
     sweep_sentence,
 )
-from .figures import Picture, draw, is_current, pictures
+from .figures import Picture, draw, pictures
 from .metrics import PSNR_CAP, RECOGNISABLE_SSIM, Mean, mean
 from .plan import paper_figure
-from .results import BENCHMARK_VERSION, PUBLISHED, Result, ResultStore
-from .runner import Run
+from .results import BENCHMARK_VERSION, Result
+from .rows import Row, failures, rows
+from .store import PUBLISHED, ResultStore
+from .tuning import chosen_with
 
 HEADER = """# Leaderboard
 
@@ -39,17 +45,21 @@ Higher means that more of the secret came back.
 [Ours against the paper](#ours-against-the-paper) ·
 [Takeaways](#takeaways) ·
 [Every layer of LeNet](#every-layer-of-lenet) ·
-[Notes](#notes) ·
-[Where the numbers come from](#where-the-numbers-come-from)
+{notes}[Where the numbers come from](#where-the-numbers-come-from)
 
 Rendered by `splitzoo leaderboard` from the results in `{results}`; do not edit by hand.
 Benchmark version {version}, profile `{profile}`: {what}.
-Ranges are 95 % confidence intervals of the mean over images. PSNR and SSIM are taken per image
-on [0, 1] with peak 1.0; PSNR is capped at {cap:.0f} dB. *Recognisable* is the share of images
-with SSIM > {threshold}; *exact* the share recovered bit for bit after rounding to 8 bits; *label*
-the share whose label an independent classifier reads off what was recovered (off the originals:
-{judged}). *Offline* is the training that an attack
-does once; *queries* are images sent to the victim's edge then, over the n images attacked;
+Ranges are 95 % confidence intervals of the mean over images. What an attack recovers is rounded to
+8 bits and stored, and the stored image is what is scored, so that anyone can score it again
+(`splitzoo score`). PSNR and SSIM are taken per image on [0, 1] with peak 1.0. PSNR is capped at
+{cap:.0f} dB. SSIM is scikit-image's, with the Gaussian window of Wang et al. (2004); it leaves out
+a border of 5 pixels, where the window does not fit. *Recognisable* is the share of images with
+SSIM > {threshold}; *exact* the share recovered bit for bit; *label* the share whose label an
+independent classifier reads off what was recovered (off the originals: {judged}). *λ chosen with*
+says what an attack's tuned fields rest on: *oracle λ* marks a row whose fields were chosen with
+more than its setting grants, the true features of training images. Such a row shows what the
+attack can reach, not what its adversary would know to choose. *Offline* is the training that an
+attack does once; *queries* are images sent to the victim's edge then, over the n images attacked;
 attacking an image takes none. Cells with a mean SSIM of at most {threshold} are in *italics*, as
 the paper shades them. The paper's figures are means over its ten images, measured on its own
 targets.
@@ -71,45 +81,22 @@ def write_leaderboard(store: ResultStore, profile: str) -> Path:
     """Render, draw what pictures are missing or out of date, and write both."""
     path = leaderboard_path(store, profile)
     text = render(store, profile, path)
-    for picture in pictures(store, store.all(profile)):
+    for picture in pictures(store, rows(store.all(profile))):
         draw(store, picture)
     write_text(path, text)
     return path
 
 
-def outdated(store: ResultStore, profile: str) -> list[str]:
-    """What `--check` complains about; empty where page, pictures and results all agree."""
-    path = leaderboard_path(store, profile)
-    results = store.all(profile)
-    problems = stale(store, profile)
-    for result in results:
-        store.recovered(result)
-    for picture in pictures(store, results):
-        if not is_current(picture):
-            problems.append(f"{picture.path} was not drawn from the stored results")
-    if not path.is_file() or path.read_text("utf-8") != render(store, profile, path):
-        problems.append(f"{path} is not what the stored results render to")
-    return problems
-
-
-def stale(store: ResultStore, profile: str) -> list[str]:
-    """Which stored results no longer belong to this benchmark, and why."""
-    found = []
-    for result in store.all(profile):
-        run = Run(result.cell, result.attack, profile, result.seed)
-        if changed := result.stale_because(run.key()):
-            found.append(f"{result.cell.key} {result.attack} is stale: {changed} changed")
-    return found
-
-
 def render(store: ResultStore, profile: str, path: Path) -> str:
     """The Markdown page, with pictures linked relative to `path`."""
-    results = store.all(profile)
-    if not results:
+    stored = store.all(profile)
+    results = rows(stored)
+    if not stored:
         raise ResultError(
             f"{store.folder} holds no results of profile {profile}; run "
             f"`splitzoo bench --profile {profile}` first"
         )
+    notes = store.folder / "notes.md"
     parts = [
         HEADER.format(
             results=_relative(store.folder / profile, path),
@@ -119,23 +106,25 @@ def render(store: ResultStore, profile: str, path: Path) -> str:
             cap=PSNR_CAP,
             threshold=RECOGNISABLE_SSIM,
             judged=_judged(results),
+            notes="[Notes](#notes) ·\n" if notes.is_file() else "",
         ),
-        _agreement(results),
+        _agreement(results, explained=notes.is_file()),
     ]
+    if failed := failures(stored):
+        parts.append(_failures(failed))
     drawn = pictures(store, results)
     for setting, group in groupby(_ordered(results), lambda result: result.cell.setting):
         parts.append(_section(setting, list(group), drawn, path))
     if len(sweep(results)) > 1:
         parts.append(_layers(results, drawn, path))
     parts.append(_takeaways(results))
-    notes = store.folder / "notes.md"
     if notes.is_file():
         parts.append(notes.read_text("utf-8"))
-    parts.append(_provenance(results))
+    parts.append(_provenance(stored))
     return "\n".join(parts)
 
 
-def _section(setting: str, results: list[Result], drawn: Sequence[Picture], path: Path) -> str:
+def _section(setting: str, results: list[Row], drawn: Sequence[Picture], path: Path) -> str:
     described = get_setting(setting)
     grants = ", ".join(sorted(capability.value for capability in described.grants))
     images = {
@@ -158,7 +147,7 @@ def _section(setting: str, results: list[Result], drawn: Sequence[Picture], path
     return "\n".join(lines)
 
 
-def _judged(results: Sequence[Result]) -> str:
+def _judged(results: Sequence[Row]) -> str:
     """How often each judge reads the right label off the evaluation images themselves."""
     shares = []
     for dataset in dict.fromkeys(result.cell.dataset for result in results):
@@ -167,7 +156,7 @@ def _judged(results: Sequence[Result]) -> str:
     return ", ".join(shares)
 
 
-def _agreement(results: Sequence[Result]) -> str:
+def _agreement(results: Sequence[Row], *, explained: bool) -> str:
     """The paper's cells, ours minus the paper's."""
     found = differences(_ordered(results))
     reached = sum(difference.reached for difference in found)
@@ -192,25 +181,28 @@ def _agreement(results: Sequence[Result]) -> str:
     return (
         "## Ours against the paper\n\n"
         f"In {reached} of {len(found)} cells of Tables 3, 4, 6 and 8 the paper's own attack, run "
-        "here, reaches its PSNR (dB) and its SSIM; the others are in **bold**, and each is "
-        "explained in the [notes](#notes).\n\n" + table + "\n"
+        "here, reaches its PSNR (dB) and its SSIM; the others are in **bold**"
+        + (", and each is explained in the [notes](#notes)" if explained else "")
+        + ".\n\n"
+        + table
+        + "\n"
     )
 
 
-def _layers(results: Sequence[Result], drawn: Sequence[Picture], path: Path) -> str:
+def _layers(results: Sequence[Row], drawn: Sequence[Picture], path: Path) -> str:
     layers = sweep(results)
-    rows = []
+    table = []
     for result in layers:
         shares = _attack_rows(result.attack, [result], _shade)
-        rows.append([result.cell.split, *[cell[2] for cell in shares[:5]]])
-    header = ["layer", *[cell[1] for cell in _attack_rows("rmle", [layers[0]], _shade)[:5]]]
+        table.append([result.cell.split, *[cell[2] for cell in shares[:6]]])
+    header = ["layer", *[cell[1] for cell in _attack_rows("rmle", [layers[0]], _shade)[:6]]]
     lines = [
         "## Every layer of LeNet",
         "",
         f"Figures 11 and 12: {get_setting(layers[0].cell.setting).title.lower()}, behind each "
         "layer. The paper prints no numbers for them.",
         "",
-        tabulate(rows, header, tablefmt="pipe", disable_numparse=True),
+        tabulate(table, header, tablefmt="pipe", disable_numparse=True),
         "",
         sweep_sentence(results),
         "",
@@ -221,7 +213,7 @@ def _layers(results: Sequence[Result], drawn: Sequence[Picture], path: Path) -> 
     return "\n".join(lines)
 
 
-def _takeaways(results: Sequence[Result]) -> str:
+def _takeaways(results: Sequence[Row]) -> str:
     """Table 7, and the claims of §7 with what our numbers say of each."""
     rows = []
     for finding in findings(results):
@@ -249,7 +241,7 @@ def _takeaways(results: Sequence[Result]) -> str:
     )
 
 
-def summary(results: Sequence[Result], *, markdown: bool = True) -> str:
+def summary(results: Sequence[Row], *, markdown: bool = True) -> str:
     """One setting's table: targets as columns, a block of rows for the paper and each attack."""
     shade = _shade if markdown else _plain
     setting = results[0].cell.setting
@@ -278,19 +270,19 @@ def summary(results: Sequence[Result], *, markdown: bool = True) -> str:
 
 
 def _attack_rows(
-    attack: str, found: Sequence[Result | None], shade: Callable[[str, float], str]
+    attack: str, found: Sequence[Row | None], shade: Callable[[str, float], str]
 ) -> list[list[str]]:
-    def row(label: str, show: Callable[[Result], str], title: str = "") -> list[str]:
+    def row(label: str, show: Callable[[Row], str], title: str = "") -> list[str]:
         return [title, label] + [show(result) if result else "" for result in found]
 
-    def quality(metric: str, digits: int) -> Callable[[Result], str]:
-        def show(result: Result) -> str:
+    def quality(metric: str, digits: int) -> Callable[[Row], str]:
+        def show(result: Row) -> str:
             value = mean(result.per_image[metric])
             return shade(_with_interval(value, digits), mean(result.per_image["ssim"]).value)
 
         return show
 
-    def share(hits: Sequence[bool]) -> str:
+    def share(hits: Sequence[float]) -> str:
         return f"{100 * sum(hits) / len(hits):.0f} %"
 
     return [
@@ -302,32 +294,67 @@ def _attack_rows(
         ),
         row("exact", lambda r: share(r.per_image["exact"])),
         row("label", lambda r: share(r.per_image["label"])),
-        row("n", lambda r: str(len(r.per_image["psnr"]))),
-        row("s / image", lambda r: f"{r.cost['online_seconds'] / len(r.per_image['psnr']):.2g}"),
-        row("offline, s", lambda r: f"{r.cost['offline_seconds']:.0f}"),
-        row("queries / image", lambda r: f"{r.cost['queries'] / len(r.per_image['psnr']):.0f}"),
+        row("λ chosen with", lambda r: chosen_with(attack, r.cell) or "–"),
+        row("n", lambda r: f"{r.n}" + (f" × {len(r.seeds)} seeds" if len(r.seeds) > 1 else "")),
+        row("s / image", lambda r: f"{r.cost('online_seconds') / r.n:.2g}"),
+        row("offline, s", lambda r: f"{r.cost('offline_seconds'):.0f}"),
+        row("queries / image", lambda r: f"{r.cost('queries') / r.n:.0f}"),
+        *_each_seed(found, row),
     ]
 
 
+def _each_seed(
+    found: Sequence[Row | None], row: Callable[[str, Callable[[Row], str]], list[str]]
+) -> list[list[str]]:
+    """Where some row has several seeds, what each of them reached."""
+    seeds = sorted({seed for each in found if each and len(each.seeds) > 1 for seed in each.seeds})
+
+    def of_seed(seed: int) -> Callable[[Row], str]:
+        def show(shown: Row) -> str:
+            if seed not in shown.seeds:
+                return ""
+            reported = shown.results[shown.seeds.index(seed)].reported
+            return f"{mean(reported['psnr']).value:.2f} / {mean(reported['ssim']).value:.4f}"
+
+        return show
+
+    return [row(f"seed {seed}", of_seed(seed)) for seed in seeds]
+
+
+def _failures(failed: Sequence[str]) -> str:
+    lines = "\n".join(f"- {escaped(line)}" for line in failed)
+    return (
+        "## Runs that failed\n\nTheir rows are not in the tables: a mean over the seeds or images "
+        f"that went well would flatter them.\n\n{lines}\n"
+    )
+
+
+def escaped(text: str) -> str:
+    """Text from a file as plain words in a table: no markup, no cell or line of its own."""
+    plain = " ".join(html.escape(text, quote=False).split())
+    return re.sub(r"[\\`*|\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", plain)
+
+
 def _provenance(results: Sequence[Result]) -> str:
-    rows = []
-    for result in results:
-        entry = get_entry(result.attack)
+    table = []
+    for result in _ordered(results):
+        entry = get_entry(result.attack.name)
         defaults = {f.name: f.default for f in dataclass_fields(entry.attack)}
         fields = {
             name: value
-            for name, value in result.key["attack_fields"].items()
-            if value != defaults[name] and name not in entry.names_target
+            for name, value in result.attack.fields.items()
+            if value != defaults.get(name, MISSING) and name not in entry.names_target
         }
         made = result.made
-        rows.append(
+        table.append(
             [
                 f"`{result.cell.key}`",
-                f"`{result.attack}`",
-                ", ".join(f"{name} {value}" for name, value in fields.items()) or "defaults",
-                f"`{result.key['checkpoint_sha256'][:12]}`",
-                f"`{result.key['network_sha256'][:12]}`" if "network_sha256" in result.key else "",
-                f"{made['device']}, torch {made['versions'].get('torch', '?')}, {made['date']}",
+                f"`{result.attack.name}`" + (f", seed {result.seed}" if result.seed else ""),
+                escaped(", ".join(f"{name} {value}" for name, value in fields.items()))
+                or "defaults",
+                f"`{result.scenario.target_sha256[:12]}`",
+                f"`{result.network.sha256[:12]}`" if result.network else "",
+                escaped(f"{made.device}, torch {made.versions.get('torch', '?')}, {made.date}"),
             ]
         )
     header = [
@@ -338,17 +365,21 @@ def _provenance(results: Sequence[Result]) -> str:
         "network learned",
         "made with",
     ]
-    return "## Where the numbers come from\n\n" + tabulate(rows, header, tablefmt="pipe") + "\n"
+    return "## Where the numbers come from\n\n" + tabulate(table, header, tablefmt="pipe") + "\n"
 
 
-def _ordered(results: Sequence[Result]) -> list[Result]:
+Shown = TypeVar("Shown", Row, Result)
+
+
+def _ordered(results: Sequence[Shown]) -> list[Shown]:
     settings, attacks, targets = list(SETTINGS), list(CATALOGUE), list(columns())
 
-    def place(result: Result) -> tuple[int, int, int, int]:
+    def place(result: Row | Result) -> tuple[int, int, int, int]:
         target = result.cell.target
         column = targets.index(target) if target in targets else len(targets)
         layer = get_network(result.cell.network).splits.index(result.cell.split)
-        return settings.index(result.cell.setting), attacks.index(result.attack), column, layer
+        name = result.attack if isinstance(result, Row) else result.attack.name
+        return settings.index(result.cell.setting), attacks.index(name), column, layer
 
     return sorted(results, key=place)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +23,18 @@ from ..zoo import (
     holding,
     load_dataset,
     load_split,
+    manifest,
+    pick_precision,
 )
 from ..zoo.files import sha256_file
 from ..zoo.judges import JUDGE_RECIPES, JUDGES, train_judge
-from ..zoo.loading import write_checkpoint
+from ..zoo.loading import content_of, write_checkpoint
+from ..zoo.resume import Conditions, EstimateError
 from ..zoo.training import RECIPES, accuracy, active_units, train_target
 from .adversaries import adversary_for
 from .metrics import mean, psnr, ssim
 from .plan import assignments
-from .provenance import versions
+from .provenance import today, versions
 from .runner import Run, deterministic
 
 #: Images on which a learned network's worth is reported; it has not been trained on them.
@@ -66,56 +68,107 @@ def recipe_of(name: str) -> dict[str, Any]:
     """How a checkpoint is trained now, as its record keeps it."""
     what = trainable()[name]
     if isinstance(what, Run):
-        attack = what.configure()
-        assert isinstance(attack, LearnedAttack)
-        setting = what.cell.setting
-        return {"attack": type(attack).__name__, "setting": setting, **attack.recipe()}
+        return what.recipe()
     return asdict(RECIPES[name] if name in RECIPES else JUDGE_RECIPES[what])
 
 
 def is_finished(name: str, record: Record | None) -> bool:
-    """Whether `record` is of a checkpoint that was made by the present recipe."""
-    return record is not None and record.training["recipe"] == recipe_of(name)
+    """Whether `record` is of a checkpoint made by the present recipe, of the present target."""
+    if record is None or record.training["recipe"] != recipe_of(name):
+        return False
+    what = trainable()[name]
+    return record.target_sha256 == (target_of(what) if isinstance(what, Run) else None)
 
 
-def train(name: str, device: torch.device, *, before: Callable[[], None] = lambda: None) -> Trained:
+def target_of(run: Run) -> str:
+    """Content hash of the target that a learned network is trained against."""
+    return manifest().get(run.cell.network).content_sha256
+
+
+def train(
+    name: str,
+    device: torch.device,
+    *,
+    precision: str = "auto",
+    before: Callable[[], None] = lambda: None,
+) -> Trained:
     """Train one checkpoint by its published recipe; a run that was interrupted goes on.
 
     `before` is called once the name is known to be good, before any work. Raises
     UnknownNameError for a name that is not in `trainable()`.
     """
+    what = _checked(name)
+    before()
+    conditions = Conditions(
+        precision=pick_precision(precision, device),
+        progress_file=progress_path(name),
+        rests_on=_rests_on(what),
+    )
+    return _train(name, device, conditions)
+
+
+def estimate(name: str, device: torch.device, *, precision: str = "auto") -> float:
+    """Seconds that training a checkpoint would take here, from its first ten steps."""
+    _checked(name)
+    conditions = Conditions(pick_precision(precision, device), estimate_only=True)
+    try:
+        _train(name, device, conditions)
+    except EstimateError as found:
+        return found.seconds
+    raise AssertionError(f"{name} trains in fewer steps than an estimate takes")
+
+
+def progress_path(name: str) -> Path:
+    """Where an unfinished training keeps its progress."""
+    return cache_dir() / "training" / f"{name}.safetensors"
+
+
+def _checked(name: str) -> Run | str:
     known = trainable()
     if name not in known:
         raise UnknownNameError("trainable checkpoint", name, known)
-    before()
-    progress_file = cache_dir() / "training" / f"{name}.safetensors"
-    what = known[name]
+    return known[name]
+
+
+def _rests_on(what: Run | str) -> dict[str, str]:
+    """What a learned network is trained against and on; progress of anything else is of no use."""
+    if isinstance(what, str):
+        return {}
+    images = get_setting(what.cell.setting).images
+    held = holding(what.cell.dataset, images).describe()["indices_sha256"] if images else "none"
+    return {"target_sha256": target_of(what), "images_sha256": held}
+
+
+def _train(name: str, device: torch.device, conditions: Conditions) -> Trained:
+    what = trainable()[name]
     with deterministic():
         if isinstance(what, Run):
-            return _learned(name, what, device, progress_file)
+            return _learned(name, what, device, conditions)
         if name in RECIPES:
-            return _target(name, device, progress_file)
-        return _judge(name, what, device, progress_file)
+            return _target(name, device, conditions)
+        return _judge(name, what, device, conditions)
 
 
 def write(name: str, trained: Trained, folder: Path) -> Record:
     """Write `NAME.safetensors` into `folder` and return its record."""
     file = folder / f"{name}.safetensors"
-    write_checkpoint(file, trained.tensors, trained.record["architecture"])
+    architecture = trained.record["architecture"]
+    write_checkpoint(file, trained.tensors, architecture)
     return Record(
         name=name,
         file=file.name,
         sha256=sha256_file(file),
         bytes=file.stat().st_size,
+        content_sha256=content_of(file, architecture),
         versions=versions(),
-        date=datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        date=today(),
         licence="MIT",
         **trained.record,
     )
 
 
-def _target(name: str, device: torch.device, progress_file: Path) -> Trained:
-    model, seconds = train_target(name, device=device, progress_file=progress_file)
+def _target(name: str, device: torch.device, conditions: Conditions) -> Trained:
+    model, seconds = train_target(name, device=device, conditions=conditions)
     network = get_network(name)
     test = load_dataset(network.dataset, "test")
     reached = {
@@ -133,15 +186,15 @@ def _target(name: str, device: torch.device, progress_file: Path) -> Trained:
         "command": f"splitzoo train {name}",
         "recipe": recipe_of(name),
         "images": holding(network.dataset, "training_set").describe(),
-        "precision": "bfloat16 autocast",
+        "precision": conditions.precision,
         "device": describe_device(device),
         "seconds": round(seconds, 1),
     }
     return Trained(model.layer_state(), {**record, "reached": reached})
 
 
-def _judge(name: str, dataset: str, device: torch.device, progress_file: Path) -> Trained:
-    judge, seconds = train_judge(dataset, device=device, progress_file=progress_file)
+def _judge(name: str, dataset: str, device: torch.device, conditions: Conditions) -> Trained:
+    judge, seconds = train_judge(dataset, device=device, conditions=conditions)
     design, seed = JUDGES[dataset], JUDGE_RECIPES[dataset].seed
     secrets = evaluation_set(dataset, "standard").images
     reached = {
@@ -153,20 +206,20 @@ def _judge(name: str, dataset: str, device: torch.device, progress_file: Path) -
         "command": f"splitzoo train {name}",
         "recipe": recipe_of(name),
         "images": holding(dataset, "training_set").describe(),
-        "precision": "bfloat16 autocast",
+        "precision": conditions.precision,
         "device": describe_device(device),
         "seconds": round(seconds, 1),
     }
     return Trained(judge.cpu().state_dict(), {**record, "reached": reached})
 
 
-def _learned(name: str, run: Run, device: torch.device, progress_file: Path) -> Trained:
+def _learned(name: str, run: Run, device: torch.device, conditions: Conditions) -> Trained:
     attack = run.configure()
     assert isinstance(attack, LearnedAttack)
     cell, setting = run.cell, get_setting(run.cell.setting)
     target = load_split(cell.network, cell.split).to(device)
     adversary = adversary_for(cell, device, target)
-    network, seconds = attack.train(adversary, seed=run.seed, progress_file=progress_file)
+    network, seconds = attack.train(adversary, seed=run.seed, conditions=conditions)
     design = get_network(cell.network)
     record = _record(
         next(iter(attack.architecture_in(setting))),
@@ -178,11 +231,12 @@ def _learned(name: str, run: Run, device: torch.device, progress_file: Path) -> 
     images: Any = f"Gaussian noise, {adversary.queries} draws"
     if setting.images is not None:
         images = holding(cell.dataset, setting.images).describe()
+    record["target_sha256"] = target_of(run)
     record["training"] |= {
         "command": f"splitzoo train {name}",
         "recipe": recipe_of(name),
         "images": images,
-        "precision": attack.precision,
+        "precision": conditions.precision,
         "device": describe_device(device),
         "seconds": round(seconds, 1),
         "queries": adversary.queries,
@@ -231,6 +285,7 @@ def _record(
         "kind": kind,
         "architecture": dict(architecture),
         "dataset": dataset,
+        "target_sha256": None,
         "normalisation": {"mean": mean_, "std": std},
         "training": {},
         "seed": seed,

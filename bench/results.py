@@ -1,131 +1,231 @@
-"""Results on disk: one JSON per cell, attack and seed, and the recovered images beside it."""
+"""What a result is: an attack on a scenario, what came of it, and how anyone can tell.
+
+One JSON file each (format below), and the recovered images beside it. The file has room for what
+a row may come to say later, so that older files stay readable: a defence, how the attack was
+isolated, how the row was verified, and a failure with its reason.
+"""
 
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
+import msgspec
+from msgspec import Meta, Struct
 
-from ..zoo import ResultError
-from ..zoo.files import sha256_file, sweep_unfinished, write_tensors, write_text
+from ..attacks import SETTINGS
+from ..zoo import DATASETS, PROFILES, ResultError
+from ..zoo.precision import Precision
 from .cells import Cell, check_names
+from .scoring import METRICS
 
 #: Changes when evaluation images, targets or the meaning of a metric do; rows of different
 #: versions are never compared. A metric that is added leaves the others comparable.
-BENCHMARK_VERSION = 1
+#: Version 2 scores the stored 8-bit image; version 1 scored the attack's floats.
+BENCHMARK_VERSION = 2
 
-#: Per-image values without which a result is not one.
-REQUIRED = {"indices", "psnr", "ssim", "exact", "label"}
-PUBLISHED = Path(__file__).with_name("results")
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")]
+Line = Annotated[str, Meta(max_length=1000)]
+Day = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d\Z")]
+Count = Annotated[int, Meta(ge=0, lt=1 << 53)]
+Seconds = Annotated[float, Meta(ge=0, lt=1e12)]
+Seed = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+#: Equally long lists: "indices" (positions in the test part) and a metric's values by its name.
+PerImage = dict[str, list[bool | int | float]]
+Isolation = Literal["in_process", "process", "sandbox"]
 
 
-@dataclass(frozen=True)
-class Result:
-    """One attack on one cell.
+class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of a result file; what it does not know is refused."""
+
+
+class Defence(_Part, frozen=True):
+    """What the edge did to its features: a name, and the values of its fields."""
+
+    name: Name
+    fields: dict[str, Any]
+    sha256: Digest | None = None
+
+
+class Scenario(_Part, frozen=True):
+    """Target × defence × setting × images."""
+
+    setting: Name
+    network: Name
+    split: Name
+    target_sha256: Digest
+    dataset: Name
+    profile: Name
+    images_sha256: Digest
+    defence: Defence | None = None
+
+
+class AttackUsed(_Part, frozen=True):
+    """The catalogue's name, the class and its version, and the fields that it ran with."""
+
+    name: Name
+    type: Name
+    version: Annotated[int, Meta(ge=1, lt=1 << 31)]
+    fields: dict[str, Any]
+
+
+class NetworkUsed(_Part, frozen=True):
+    """The network that the attack had learned: its content hash and, if published, its name."""
+
+    sha256: Digest
+    name: Name | None = None
+    precision: Precision | None = None
+
+
+class Cost(_Part, frozen=True):
+    """What it took: seconds offline, seconds online for all images, queries to the victim."""
+
+    offline_seconds: Seconds
+    online_seconds: Seconds
+    queries: Count
+
+
+class Made(_Part, frozen=True):
+    """On what, with which versions, and when."""
+
+    device: Line
+    versions: dict[str, Line]
+    date: Day
+
+
+class Verification(_Part, frozen=True):
+    """What somebody else found who ran the row again: figures of its own beside the reported."""
+
+    how: Literal["sample", "whole", "fresh_draw", "fresh_target"]
+    seed: Seed
+    isolation: Isolation
+    agrees: bool
+    per_image: PerImage
+    made: Made
+    note: Line = ""
+
+    def __post_init__(self) -> None:
+        check_per_image(self.per_image)
+
+
+class Result(_Part, frozen=True):
+    """One attack on one scenario.
 
     Attributes:
-        cell, attack, profile, seed: what was run; `attack` is the catalogue's name.
-        key: everything that a current result must agree with: benchmark version, checkpoint
-            and evaluation-set sha256, attack class, fields and source sha256, the sha256 of
-            the network that it learned, if any, and of the judge.
-        per_image: equally long lists: indices (in the test part), psnr (dB), ssim, exact, label
-            (whether the judge still reads the secret's off it).
-        cost: offline_seconds, online_seconds (all images), queries.
-        made: device, versions, date.
-        recovered_sha256: of the safetensors file beside the JSON.
+        reported: per image, equally long: indices (in the test part) and every metric of
+            `METRICS`, computed from the stored images; empty for a failure.
+        judge_sha256: content hash of the judge that read the labels.
+        recovered_sha256: of the safetensors file beside the JSON; None for a failure.
+        failure: why nothing came back; None for a success.
+        verified: what others found who ran it again.
     """
 
-    cell: Cell
-    attack: str
-    profile: str
-    seed: int
-    key: Mapping[str, Any]
-    per_image: Mapping[str, list[Any]]
-    cost: Mapping[str, float]
-    made: Mapping[str, Any]
-    recovered_sha256: str
+    benchmark_version: Annotated[int, Meta(ge=1, lt=1 << 31)]
+    scenario: Scenario
+    attack: AttackUsed
+    seed: Seed
+    network: NetworkUsed | None
+    reported: PerImage
+    judge_sha256: Digest
+    cost: Cost
+    made: Made
+    recovered_sha256: Digest | None
+    isolation: Isolation = "in_process"
+    failure: Line | None = None
+    verified: list[Verification] = []
+
+    def __post_init__(self) -> None:
+        scenario = self.scenario
+        if scenario.profile not in PROFILES or scenario.dataset not in DATASETS:
+            raise ValueError("its images are of no known profile and data set")
+        if scenario.setting not in SETTINGS:
+            raise ValueError(f"there is no setting {scenario.setting!r}")
+        check_names(scenario.setting, scenario.network, scenario.split)
+        if (self.failure is None) != (self.recovered_sha256 is not None):
+            raise ValueError("it must either have recovered images or say why not")
+        if self.failure is None:
+            check_per_image(self.reported)
+        elif self.reported:
+            raise ValueError("a failure has no scores")
+
+    @property
+    def cell(self) -> Cell:
+        """Setting, network and split."""
+        return Cell(self.scenario.setting, self.scenario.network, self.scenario.split)
+
+    @property
+    def profile(self) -> str:
+        """The profile of its images."""
+        return self.scenario.profile
+
+    def key(self) -> dict[str, Any]:
+        """What must agree with a run's key for this result to count as that run's."""
+        scenario = self.scenario
+        published = self.network is not None and self.network.name is not None
+        return {
+            "benchmark_version": self.benchmark_version,
+            "target_sha256": scenario.target_sha256,
+            "defence": None if scenario.defence is None else msgspec.to_builtins(scenario.defence),
+            "images_sha256": scenario.images_sha256,
+            "attack_class": self.attack.type,
+            "attack_version": self.attack.version,
+            "attack_fields": self.attack.fields,
+            "network_sha256": self.network.sha256 if self.network and published else None,
+        }
 
     def stale_because(self, key: Mapping[str, Any]) -> str:
         """Why this result does not belong to `key`; empty where it does."""
-        names = [name for name in {**key, **self.key} if self.key.get(name) != key.get(name)]
-        return ", ".join(names)
+        mine = self.key()
+        return ", ".join(name for name in mine if mine[name] != key.get(name))
 
 
-class ResultStore:
-    """The results below one folder, `PROFILE/SETTING/NETWORK-SPLIT/ATTACK-seedN.json`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        sweep_unfinished(folder)
-
-    def path(self, profile: str, cell: Cell, attack: str, seed: int) -> Path:
-        """Where a result's JSON stands."""
-        name = f"{cell.network}-{cell.split}"
-        return self.folder / profile / cell.setting / name / f"{attack}-seed{seed}.json"
-
-    def figures(self, profile: str) -> Path:
-        """The folder of a profile's pictures."""
-        return self.folder / profile / "figures"
-
-    def save(self, result: Result, recovered: Tensor) -> Path:
-        """Write the images (8 bits a channel), then the JSON, whose arrival makes it count."""
-        path = self.path(result.profile, result.cell, result.attack, result.seed)
-        write_tensors(path.with_suffix(".safetensors"), {"recovered": to_8_bit(recovered)})
-        content = asdict(result)
-        content["recovered_sha256"] = sha256_file(path.with_suffix(".safetensors"))
-        write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-        return path
-
-    def load(self, profile: str, cell: Cell, attack: str, seed: int = 0) -> Result | None:
-        """The stored result, None where there is none. ResultError for a malformed one."""
-        path = self.path(profile, cell, attack, seed)
-        return self._read(path) if path.is_file() else None
-
-    def all(self, profile: str) -> list[Result]:
-        """Every result of a profile, in the order of their paths."""
-        return [self._read(path) for path in sorted((self.folder / profile).glob("*/*/*.json"))]
-
-    def _read(self, path: Path) -> Result:
-        result = read_result(path)
-        if self.path(result.profile, result.cell, result.attack, result.seed) != path:
-            raise ResultError(f"{path} is another cell's result; move it back or delete it")
-        return result
-
-    def recovered(self, result: Result) -> Tensor:
-        """The recovered images of a result, uint8 N×C×H×W, verified by their sha256."""
-        path = self.path(result.profile, result.cell, result.attack, result.seed)
-        path = path.with_suffix(".safetensors")
-        try:
-            if sha256_file(path) != result.recovered_sha256:
-                raise ValueError("its sha256 is not the result's")
-            return load_file(path)["recovered"]
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            raise ResultError(
-                f"{path} does not belong to its result ({error}); delete both and run again"
-            ) from error
+def check_per_image(values: PerImage) -> None:
+    """Raise ValueError unless these are the scores of distinct images, each in its range."""
+    indices = values.get("indices", [])
+    if not indices or any(not _is_count(index) for index in indices):
+        raise ValueError("it does not say which images it scores")
+    if len(set(indices)) != len(indices):
+        raise ValueError("it scores an image twice")
+    if any(len(each) != len(indices) for each in values.values()):
+        raise ValueError("its per-image values are not equally many")
+    for name, metric in METRICS.items():
+        if name not in values:
+            raise ValueError(f"its per-image values lack {name}; run `splitzoo score`")
+        truth = metric.digits is None
+        for value in values[name]:
+            if isinstance(value, bool) != truth or not metric.low <= value <= metric.high:
+                raise ValueError(f"{name} cannot be {value}")
+    for name, each in values.items():
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
+            raise ValueError(f"{name!r} is not the name of a metric")
+        if not all(isinstance(value, bool) or math.isfinite(value) for value in each):
+            raise ValueError(f"{name} is not finite")
 
 
-def to_8_bit(images: Tensor) -> Tensor:
-    """Images in [0, 1] as uint8, rounded to the nearest of 256 levels."""
-    return (images.detach().cpu() * 255).round().to(torch.uint8)
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 31
 
 
-def read_result(path: Path) -> Result:
-    """Parse and check one result file."""
+def encode(result: Result) -> str:
+    """A result as its file holds it, a list of per-image values to a line."""
+    text = json.dumps(msgspec.to_builtins(result), indent=1, ensure_ascii=False)
+    return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
+
+
+#: A list without strings or lists within; only there does a line break follow the bracket.
+_NUMBERS = re.compile(r"\[\n([^\[\]{}\"]*)\]")
+
+
+def decode(text: bytes | str, source: object) -> Result:
+    """Parse and check one result file. ResultError where it is not one."""
     try:
-        content = json.loads(path.read_text("utf-8"))
-        cell = check_names(**content.pop("cell"))
-        result = Result(cell=cell, **content)
-        lengths = {len(values) for values in result.per_image.values()}
-        if len(lengths) != 1 or REQUIRED - set(result.per_image):
-            raise ValueError("its per-image values are incomplete")
-        return result
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ResultError(f"{path} is not a result ({error}); delete it and run again") from error
+        return msgspec.json.decode(text, type=Result)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ResultError(
+            f"{source} is not a result ({reason}); delete it and run again"
+        ) from error

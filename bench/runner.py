@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import time
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
-from ..attacks import Attack, get_entry, get_setting
-from ..zoo import Record, describe_device, evaluation_set, load_network, load_split, manifest
+from ..attacks import Attack, LearnedAttack, get_entry, get_setting
+from ..zoo import (
+    Record,
+    ResultError,
+    content_sha256,
+    describe_device,
+    evaluation_set,
+    load_network,
+    load_split,
+    manifest,
+    pick_precision,
+)
+from ..zoo.resume import Conditions
 from .adversaries import adversary_for
 from .cells import Cell
-from .judging import judge_name, labels_recovered
-from .metrics import exact, psnr, ssim
-from .provenance import source_sha256, versions
-from .results import BENCHMARK_VERSION, Result, ResultStore, to_8_bit
+from .judging import judge_name
+from .provenance import today, versions
+from .results import (
+    BENCHMARK_VERSION,
+    AttackUsed,
+    Cost,
+    Made,
+    NetworkUsed,
+    Result,
+    Scenario,
+)
+from .scoring import score, to_8_bit, wrong_scores
+from .store import ResultStore
 
 
 @dataclass(frozen=True)
@@ -44,28 +66,68 @@ class Run:
         cell = self.cell
         return get_entry(self.attack).checkpoint_name(cell.network, cell.split, cell.setting)
 
+    def recipe(self) -> dict[str, Any]:
+        """How the network that the attack learns here is trained, as its record keeps it."""
+        attack = self.configure()
+        assert isinstance(attack, LearnedAttack)
+        setting = self.cell.setting
+        return plain({"attack": type(attack).__name__, "setting": setting, **attack.recipe()})
+
     def published(self) -> Record | None:
-        """The record of the network that the attack learns here, if it has been published."""
-        return manifest().records.get(self.checkpoint_name() or "")
+        """The record of the network that the attack learns here, if one has been published.
+
+        None where the attack learns none, and where the published one was trained against
+        another target or by another recipe: then it is not what this run is about.
+        """
+        record = manifest().records.get(self.checkpoint_name() or "")
+        if record is None:
+            return None
+        target = manifest().get(self.cell.network).content_sha256
+        belongs = (record.target_sha256, record.training["recipe"]) == (target, self.recipe())
+        return record if belongs else None
+
+    def scenario(self) -> Scenario:
+        """What is attacked, under which threat model, with which images."""
+        cell = self.cell
+        return Scenario(
+            setting=cell.setting,
+            network=cell.network,
+            split=cell.split,
+            target_sha256=manifest().get(cell.network).content_sha256,
+            dataset=cell.dataset,
+            profile=self.profile,
+            images_sha256=evaluation_set(cell.dataset, self.profile).sha256,
+        )
+
+    def attack_used(self) -> AttackUsed:
+        """The attack, its version and fields."""
+        attack = self.configure()
+        return AttackUsed(
+            name=self.attack,
+            type=type(attack).__name__,
+            version=attack.version,
+            fields=plain(asdict(attack)),
+        )
 
     def key(self) -> dict[str, Any]:
         """What a stored result must agree with to count as this run's."""
-        attack = self.configure()
-        network = self.published()
+        scenario, attack, network = self.scenario(), self.attack_used(), self.published()
         return {
             "benchmark_version": BENCHMARK_VERSION,
-            "checkpoint_sha256": manifest().get(self.cell.network).sha256,
-            "evaluation_sha256": evaluation_set(self.cell.dataset, self.profile).sha256,
-            "attack_class": type(attack).__name__,
-            "attack_fields": asdict(attack),
-            "attack_source_sha256": source_sha256(type(attack)),
-            **({"network_sha256": network.sha256} if network else {}),
-            JUDGED_BY: manifest().get(judge_name(self.cell.dataset)).sha256,
+            "target_sha256": scenario.target_sha256,
+            "defence": None,
+            "images_sha256": scenario.images_sha256,
+            "attack_class": attack.type,
+            "attack_version": attack.version,
+            "attack_fields": attack.fields,
+            "network_sha256": network.content_sha256 if network else None,
         }
 
 
-#: The part of the key that concerns the label alone: a new judge need not attack again.
-JUDGED_BY = "judge_sha256"
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as a JSON file gives them back: a tuple has become a list."""
+    found: dict[str, Any] = json.loads(json.dumps(dict(values)))
+    return found
 
 
 @dataclass(frozen=True)
@@ -76,6 +138,7 @@ class Recovery:
     offline_seconds: float
     online_seconds: float
     queries: int
+    network: NetworkUsed | None = None
 
 
 def run_cell(run: Run, store: ResultStore, device: torch.device) -> Result:
@@ -85,48 +148,48 @@ def run_cell(run: Run, store: ResultStore, device: torch.device) -> Result:
     seconds and queries, comes from its record.
     """
     evaluation = evaluation_set(run.cell.dataset, run.profile)
-    images = evaluation.images.floats()
     record = run.published()
     recovery = attack_images(
         run.configure(),
         run.cell,
-        images,
+        evaluation.images.floats(),
         device=device,
         seed=run.seed,
         network=load_network(record.name) if record else None,
     )
     offline = (recovery.offline_seconds, recovery.queries)
+    network = recovery.network
     if record:
         offline = record.training["seconds"], record.training["queries"]
+        network = NetworkUsed(
+            sha256=record.content_sha256, name=record.name, precision=record.training["precision"]
+        )
+    recovered = to_8_bit(recovery.images)
     result = Result(
-        cell=run.cell,
-        attack=run.attack,
-        profile=run.profile,
+        benchmark_version=BENCHMARK_VERSION,
+        scenario=run.scenario(),
+        attack=run.attack_used(),
         seed=run.seed,
-        key=run.key(),
-        per_image={
+        network=network,
+        reported={
             "indices": evaluation.indices.tolist(),
-            "psnr": [round(value, 4) for value in psnr(images, recovery.images)],
-            "ssim": [round(value, 6) for value in ssim(images, recovery.images)],
-            "exact": exact(images, recovery.images),
-            "label": labels_recovered(
-                evaluation.images, run.cell.dataset, to_8_bit(recovery.images)
-            ),
+            **score(evaluation.images, run.cell.dataset, recovered),
         },
-        cost={
-            "offline_seconds": round(offline[0], 3),
-            "online_seconds": round(recovery.online_seconds, 3),
-            "queries": offline[1],
-        },
-        made={
-            "device": describe_device(device),
-            "versions": versions(),
-            "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
-        },
-        recovered_sha256="",
+        judge_sha256=judge_sha256(run.cell.dataset),
+        cost=Cost(
+            offline_seconds=round(offline[0], 3),
+            online_seconds=round(recovery.online_seconds, 3),
+            queries=offline[1],
+        ),
+        made=Made(device=describe_device(device), versions=versions(), date=today()),
+        recovered_sha256="0" * 64,
     )
-    store.save(result, recovery.images)
-    return result
+    return store.save(result, recovered)
+
+
+def judge_sha256(dataset: str) -> str:
+    """Content hash of the data set's judge."""
+    return manifest().get(judge_name(dataset)).content_sha256
 
 
 def attack_images(
@@ -149,11 +212,17 @@ def attack_images(
             features = target.edge(images.to(device))
         adversary = adversary_for(cell, device, target)
         started = _now(device)
+        learned = None
+        if network is None and isinstance(attack, LearnedAttack):
+            precision = pick_precision("auto", device)
+            network, _ = attack.train(adversary, seed=seed, conditions=Conditions(precision))
+            architecture = attack.architecture_in(adversary.setting)
+            learned = NetworkUsed(sha256=content_sha256(network, architecture), precision=precision)
         prepared = attack.prepare(adversary, seed=seed, network=network)
         ready = _now(device)
         recovered = prepared.reconstruct(features)
         done = _now(device)
-    return Recovery(recovered.cpu(), ready - started, done - ready, adversary.queries)
+    return Recovery(recovered.cpu(), ready - started, done - ready, adversary.queries, learned)
 
 
 def deterministic() -> Any:
@@ -161,14 +230,23 @@ def deterministic() -> Any:
     return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
 
 
-def rejudge(run: Run, stored: Result, store: ResultStore) -> Result:
-    """A stored result with its labels read anew from the stored images; nothing is attacked."""
-    evaluation = evaluation_set(run.cell.dataset, run.profile)
-    recovered = store.recovered(stored)
-    labels = labels_recovered(evaluation.images, run.cell.dataset, recovered)
-    result = replace(stored, key=run.key(), per_image={**stored.per_image, "label": labels})
-    store.save(result, recovered.float() / 255)
-    return result
+def rescore(result: Result, store: ResultStore) -> Result:
+    """A stored result with every metric taken anew from its stored images; nothing is attacked.
+
+    Returns the result itself, and writes nothing, where its scores are right already.
+    """
+    scenario = result.scenario
+    if result.failure is not None:
+        return result
+    images = evaluation_set(scenario.dataset, scenario.profile).images
+    recovered, judge = store.recovered(result), judge_sha256(scenario.dataset)
+    wrong = wrong_scores(result.reported, images, scenario.dataset, recovered)
+    if not wrong and result.judge_sha256 == judge:
+        return result
+    scores = {"indices": result.reported["indices"], **score(images, scenario.dataset, recovered)}
+    return store.save(
+        msgspec.structs.replace(result, reported=scores, judge_sha256=judge), recovered
+    )
 
 
 def ensure_result(
@@ -176,17 +254,21 @@ def ensure_result(
 ) -> tuple[Result, str]:
     """The stored result if it is current, else a new one.
 
-    Returns the result, and "kept", "new" or why the stored one did not count.
+    Returns the result, and "kept", "new", "scored anew" or why the stored one did not count. A
+    pair of scores and images that a kill has torn is made again.
     """
-    stored = None if fresh else store.load(run.profile, run.cell, run.attack, run.seed)
-    if stored is None:
+    if fresh:
         return run_cell(run, store, device), "new"
-    stale = stored.stale_because(run.key())
-    if stale == JUDGED_BY:
-        return rejudge(run, stored, store), "judged anew"
-    if stale:
-        return run_cell(run, store, device), f"was stale: {stale}"
-    return stored, "kept"
+    try:
+        stored = store.load(run.profile, run.cell, run.attack, run.seed)
+        if stored is None:
+            return run_cell(run, store, device), "new"
+        if stale := stored.stale_because(run.key()):
+            return run_cell(run, store, device), f"was stale: {stale}"
+        result = rescore(stored, store)
+    except ResultError as error:
+        return run_cell(run, store, device), f"was unusable: {error}"
+    return result, "kept" if result is stored else "scored anew"
 
 
 def _now(device: torch.device) -> float:

@@ -6,27 +6,43 @@ The images are the first of each class in the training part, which no profile ev
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import torch
 
-from ..attacks.catalogue import TUNED, tuned
-from ..zoo import Images, describe_device, load_dataset, load_network, manifest
-from ..zoo.files import alone, write_text
+from ..attacks import Attack, Capability, Setting, get_setting
+from ..attacks.tuned import TUNED, Choice, Evidence, Point, best, decode, open_end, tuned
+from ..zoo import Images, MisuseError, describe_device, load_dataset, load_network, manifest
+from ..zoo.files import alone, ensure_writable, write_text
 from .cells import Cell
 from .metrics import mean, psnr, ssim
-from .provenance import source_sha256, versions
-from .runner import Run, attack_images
+from .provenance import versions
+from .runner import Run, attack_images, plain
+
+#: The holding that tuning images come from.
+IMAGES = "training_set"
+#: How often a grid whose best value is its end is carried on.
+EXTENSIONS = 8
 
 
 def tuning_images(dataset: str, per_class: int) -> tuple[Images, list[int]]:
     """The first `per_class` training images of each class, and their positions."""
     train = load_dataset(dataset, "train")
-    rows = torch.cat([(train.labels == label).nonzero()[:per_class, 0] for label in range(10)])
+    rows = torch.cat(
+        [(train.labels == label).nonzero()[:per_class, 0] for label in train.labels.unique()]
+    )
     return train.subset(rows), rows.tolist()
+
+
+def ends_of(attack: type[Attack], field: str) -> tuple[float | None, float | None]:
+    """The least and the greatest value that a field can have, as its class declares them."""
+    declared = {each.name: each.metadata.get("ends", (None, None)) for each in fields(attack)}
+    low, high = declared[field]
+    return low, high
 
 
 def tune(
@@ -37,56 +53,132 @@ def tune(
     *,
     per_class: int,
     device: torch.device,
-) -> dict[str, Any]:
+    go_on: bool = False,
+) -> Choice:
     """Try every value of `grid` for one field of an attack at a cell; keep the highest PSNR.
 
+    A grid whose best value is its first or last is carried on beyond that end, by the ratio of
+    the two values there, until the best lies between others or at the field's own end.
+
+    Args:
+        go_on: begin with the curve that `tuned.json` holds, if it was measured with the same
+            images, networks, attack and other fields; `grid` may then be empty.
+
     Returns:
-        The chosen `value`, and as `evidence` the whole curve with the images, the checkpoint,
-        the attack's other fields and the versions that it was measured with.
+        The chosen value, and as evidence the whole curve with the images, the networks, the
+        attack's other fields and the versions that it was measured with.
+
+    Raises MisuseError where the best value is still an end after EXTENSIONS more values.
     """
     images, indices = tuning_images(cell.dataset, per_class)
     pixels = images.floats()
     planned = Run(cell, attack, "standard")
     base, record = planned.configure(), planned.published()
-    curve = []
-    for value in grid:
+    network = load_network(record.name) if record else None
+    ends = ends_of(type(base), field)
+
+    def evidence(curve: list[Point]) -> Evidence:
+        return Evidence(
+            criterion=f"highest mean PSNR on {len(pixels)} training images",
+            curve=sorted(curve, key=lambda point: point.value),
+            ends=ends,
+            images=IMAGES,
+            train_indices=indices,
+            target_sha256=manifest().get(cell.network).content_sha256,
+            network_sha256=record.content_sha256 if record else None,
+            attack_version=base.version,
+            other_fields=plain({k: v for k, v in asdict(base).items() if k != field}),
+            device=describe_device(device),
+            versions=versions(),
+        )
+
+    curve: list[Point] = []
+    if go_on:
+        earlier = tuned().get(attack, {}).get(cell.key, {}).get(field)
+        if earlier is not None and _same_circumstances(earlier.evidence, evidence(curve)):
+            curve = list(earlier.evidence.curve)
+
+    def measure(value: float) -> None:
         recovery = attack_images(
-            replace(base, **{field: value}),
-            cell,
-            pixels,
-            device=device,
-            network=load_network(record.name) if record else None,
+            replace(base, **{field: value}), cell, pixels, device=device, network=network
         )
         quality = mean(psnr(pixels, recovery.images)), mean(ssim(pixels, recovery.images))
-        curve.append(
-            {field: value, "psnr": round(quality[0].value, 3), "ssim": round(quality[1].value, 4)}
+        point = Point(value=value, psnr=round(quality[0].value, 3), ssim=round(quality[1].value, 4))
+        curve.append(point)
+        print(
+            f"{cell.key} {attack}: {field} {value:g} reaches {point.psnr:.3f} dB, {point.ssim:.4f}",
+            file=sys.stderr,
+            flush=True,
         )
-        print(f"{cell.key} {attack} {curve[-1]}", flush=True)
-    best = max(curve, key=lambda point: point["psnr"])
-    return {
-        "value": best[field],
-        "evidence": {
-            "criterion": f"highest mean PSNR on {len(pixels)} training images",
-            "curve": curve,
-            "other_fields": {k: v for k, v in asdict(base).items() if k != field},
-            "train_indices": indices,
-            "checkpoint_sha256": manifest().get(cell.network).sha256,
-            **({"network_sha256": record.sha256} if record else {}),
-            "attack_source_sha256": source_sha256(type(base)),
-            "device": describe_device(device),
-            "versions": versions(),
-        },
-    }
+
+    for value in grid:
+        if value not in {point.value for point in curve}:
+            measure(value)
+    for _ in range(EXTENSIONS):
+        if not open_end(curve, ends):
+            return Choice(value=best(curve), evidence=evidence(curve))
+        measure(beyond(curve, ends))
+    if end := open_end(curve, ends):
+        raise MisuseError(
+            f"{cell.key} {attack}: the best {field}, {best(curve):g}, is still the {end} end of "
+            "its grid; give a --grid that goes on there, or that steps further"
+        )
+    return Choice(value=best(curve), evidence=evidence(curve))
 
 
-def keep(
-    attack: str, cell: Cell, field: str, chosen: Mapping[str, Any], path: Path = TUNED
-) -> None:
+def beyond(curve: Sequence[Point], ends: tuple[float | None, float | None]) -> float:
+    """The next value to try, beyond the end of the grid at which its best value lies.
+
+    The field's own end where it has one below; else geometric, by the ratio of the two values at
+    that end of the grid, threefold where there is but one.
+    """
+    values = sorted(point.value for point in curve)
+    if open_end(list(curve), ends) == "low":
+        return ends[0] if ends[0] is not None else values[0] / _ratio(values[:2])
+    step = values[-1] * _ratio(values[-2:])
+    return step if ends[1] is None else min(step, ends[1])
+
+
+def _ratio(values: Sequence[float]) -> float:
+    return values[1] / values[0] if len(values) == 2 and values[0] > 0 else 3.0
+
+
+def _same_circumstances(earlier: Evidence, now: Evidence) -> bool:
+    """Whether two curves may be joined: all but where and with which versions they were made."""
+    same = ("images", "train_indices", "target_sha256", "network_sha256", "attack_version")
+    return (
+        all(getattr(earlier, name) == getattr(now, name) for name in same)
+        and earlier.other_fields == now.other_fields
+    )
+
+
+def chosen_with(attack: str, cell: Cell) -> str:
+    """What the tuned fields of an attack at a cell were chosen with, as the leaderboard says it.
+
+    "oracle λ" where that is more than the setting grants: images that it does not hold, or true
+    features that it cannot ask for. Empty where nothing was tuned.
+    """
+    choices = tuned().get(attack, {}).get(cell.key, {})
+    if not choices:
+        return ""
+    lawful = all(_grants(get_setting(cell.setting), each.evidence) for each in choices.values())
+    return "granted images" if lawful else "oracle λ"
+
+
+def _grants(setting: Setting, evidence: Evidence) -> bool:
+    return setting.images == evidence.images and setting.allows(Capability.QUERY)
+
+
+def ensure_tunable(path: Path = TUNED) -> None:
+    """Raise StorageError before any work where `tuned.json` could not be written."""
+    ensure_writable(path.parent)
+
+
+def keep(attack: str, cell: Cell, field: str, chosen: Choice, path: Path = TUNED) -> None:
     """Put a chosen value into `tuned.json`, in place of an earlier one for this field."""
     with alone(path):
-        content = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-        entry = content.setdefault(attack, {}).setdefault(cell.key, {"fields": {}, "evidence": {}})
-        entry["fields"][field] = chosen["value"]
-        entry["evidence"][field] = chosen["evidence"]
-        write_text(path, json.dumps(content, indent=1) + "\n")
+        content = decode(path.read_bytes()) if path.is_file() else {}
+        content.setdefault(attack, {}).setdefault(cell.key, {})[field] = chosen
+        text = json.dumps(msgspec.to_builtins(content), indent=1, ensure_ascii=False)
+        write_text(path, text + "\n")
     tuned.cache_clear()

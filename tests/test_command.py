@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from splitzoo.bench.cli import COMMANDS, main
-from splitzoo.bench.results import PUBLISHED, ResultStore
+from splitzoo.bench.store import PUBLISHED, ResultStore
 from splitzoo.zoo import loading
 from splitzoo.zoo.manifest import FOLDER
 
@@ -36,6 +36,8 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
         (["bench", "--only", "lenet/relu22"], "white_box/lenet/relu2/rmle"),
         (["bench", "--only", "query_free", "--attack", "rmle"], "does not grant"),
         (["train"], "or give --all"),
+        (["train", "lenet", "--precision", "half"], "auto, float32, bfloat16"),
+        (["tune", "rmle"], "--grid"),
         (["figures", "--profile", "x"], "paper10, standard"),
         (["figures", "--results", "nowhere"], "run `splitzoo bench --profile"),
         (["bench", "--only", "/"], "unknown cell"),
@@ -57,7 +59,7 @@ def test_misuse_exits_with_2_and_one_line(
     assert remedy in one_line(capsys)
 
 
-@pytest.mark.parametrize("arguments", [[], ["fly"], ["bench", "--nope"], ["tune", "rmle"]])
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["bench", "--nope"], ["tune"]])
 def test_an_unparsable_command_line_exits_with_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -146,10 +148,10 @@ def test_a_stale_result_is_made_again(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(arguments) == 0
     path = tmp_path / "paper10/white_box/lenet-conv1/rmle-seed0.json"
     content = json.loads(path.read_text("utf-8"))
-    scores = content["per_image"]["psnr"]
-    content["key"]["checkpoint_sha256"] = "0" * 64
-    content["per_image"]["psnr"] = [1.0] * 10
+    scores = content["reported"]["psnr"]
+    content["scenario"]["target_sha256"] = "0" * 64
+    content["reported"]["psnr"] = [1.0] * 10
     path.write_text(json.dumps(content), "utf-8")
     assert main(arguments) == 0
-    assert "was stale: checkpoint_sha256" in capsys.readouterr().err
-    assert json.loads(path.read_text("utf-8"))["per_image"]["psnr"] == scores
+    assert "was stale: target_sha256" in capsys.readouterr().err
+    assert json.loads(path.read_text("utf-8"))["reported"]["psnr"] == scores

@@ -33,6 +33,7 @@ from splitzoo.zoo import (
     resume,
     shadow_edge,
 )
+from splitzoo.zoo.resume import Conditions
 from torch import Tensor
 
 CPU = torch.device("cpu")
@@ -139,7 +140,11 @@ def test_an_interrupted_training_ends_in_the_same_network(
 ) -> None:
     def train(file: Path) -> tuple[Tensor, ...]:
         adversary = adversary_in("query_free_same_set_same_net", lenet, images)
-        return tuple(SHADOW.train(adversary, progress_file=file)[0].state_dict().values())
+        return tuple(
+            SHADOW.train(adversary, conditions=Conditions(progress_file=file))[0]
+            .state_dict()
+            .values()
+        )
 
     expected = train(tmp_path / "whole.safetensors")
     save = resume.save_progress
@@ -268,5 +273,5 @@ def test_an_inverse_network_learns_to_invert(lenet: SplitModel) -> None:
 def test_the_recipe_is_made_of_fields(name: str) -> None:
     attack = get_entry(name).configure("lenet", "conv1", "black_box_same_set")
     if isinstance(attack, LearnedAttack):
-        assert set(attack.recipe()) == set(attack.TRAINING)
+        assert set(attack.recipe()) == {*attack.TRAINING, "training_version"}
         assert attack.recipe()["steps"] == attack.steps

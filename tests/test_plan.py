@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from splitzoo.attacks import SETTINGS
-from splitzoo.bench import Cell, Result, assignments, paper_figure, select
+from splitzoo.bench import Cell, Row, Run, assignments, paper_figure, select
 from splitzoo.bench.comparison import applicability, differences, findings, sweep
 from splitzoo.bench.plan import TABLES, paper_assignments, sweep_assignments
+from splitzoo.bench.results import AttackUsed, Cost, Made, PerImage, Result
 from splitzoo.zoo import NETWORKS, UnknownNameError
 
 PAPER = Path(__file__).resolve().parent.parent / "bench" / "paper.json"
@@ -78,11 +79,30 @@ def test_table_7_as_the_paper_prints_it() -> None:
     ]
 
 
-def result(setting: str, split: str, attack: str, psnr: list[float]) -> Result:
-    scores = {"psnr": psnr, "ssim": [0.5] * len(psnr), "label": [True] * len(psnr)}
-    return Result(
-        Cell(setting, "lenet", split), attack, "paper10", 0, {}, scores, {}, {}, recovered_sha256=""
+def result(setting: str, split: str, attack: str, psnr: list[float]) -> Row:
+    count = len(psnr)
+    scores: PerImage = {
+        "indices": list(range(count)),
+        "psnr": list(psnr),
+        "ssim": [0.5] * count,
+        "exact": [False] * count,
+        "label": [True] * count,
+    }
+    scenario = Run(Cell(setting, "lenet", split), attack, "paper10").scenario()
+    used = AttackUsed(name=attack, type="Test", version=1, fields={})
+    stored = Result(
+        benchmark_version=2,
+        scenario=scenario,
+        attack=used,
+        seed=0,
+        network=None,
+        reported=scores,
+        judge_sha256="0" * 64,
+        cost=Cost(offline_seconds=0, online_seconds=0, queries=0),
+        made=Made(device="test", versions={}, date="2026-01-01"),
+        recovered_sha256="0" * 64,
     )
+    return Row((stored,))
 
 
 def test_differences_are_ours_minus_the_papers() -> None:
@@ -107,7 +127,7 @@ def test_claims_are_judged_on_paired_differences() -> None:
     assert similar.verdict == "contradicted, 0 of 1"
 
     unclear = result(
-        "white_box", "conv1", "rmle", [p - d for p, d in zip(hard, (9, -8, 2), strict=True)]
+        "white_box", "conv1", "rmle", [p - d for p, d in zip(hard, (4.5, -8, 2), strict=True)]
     )
     by_claim = {f.claim.sentence: f for f in findings([inverse, unclear])}
     assert by_claim[better.claim.sentence].verdict == "contradicted, 0 of 1"

@@ -12,6 +12,7 @@ import torch
 from splitzoo.bench import offline
 from splitzoo.bench.cli import main
 from splitzoo.zoo import NETWORKS, Images, load_split, resume, training
+from splitzoo.zoo.resume import Conditions
 from splitzoo.zoo.training import Recipe, active_units, augment, train_target
 
 CPU = torch.device("cpu")
@@ -27,7 +28,8 @@ def few_images(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def train(progress: Path) -> dict[str, torch.Tensor]:
-    model, _ = train_target("lenet", device=CPU, progress_file=progress, recipe=RECIPE)
+    conditions = Conditions(progress_file=progress)
+    model, _ = train_target("lenet", device=CPU, conditions=conditions, recipe=RECIPE)
     return model.layer_state()
 
 
@@ -57,8 +59,9 @@ def test_an_interrupted_run_ends_in_the_same_weights(
 def test_progress_of_another_recipe_is_not_continued(tmp_path: Path) -> None:
     progress = tmp_path / "progress.safetensors"
     first = train(progress)
+    conditions = Conditions(progress_file=progress)
     other, _ = train_target(
-        "lenet", device=CPU, progress_file=progress, recipe=Recipe(epochs=3, seed=1)
+        "lenet", device=CPU, conditions=conditions, recipe=Recipe(epochs=3, seed=1)
     )
     assert not torch.equal(first["conv1.weight"], other.layer_state()["conv1.weight"])
 
@@ -112,13 +115,16 @@ def test_the_command_writes_a_checkpoint_that_loads(
     monkeypatch.setenv("SPLITZOO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setitem(training.RECIPES, "lenet", RECIPE)
     monkeypatch.setattr(offline, "load_dataset", training.load_dataset)
-    assert main(["train", "lenet", "--out", str(tmp_path), "--device", "cpu"]) == 0
+    arguments = ["train", "lenet", "--out", str(tmp_path), "--device", "cpu"]
+    assert main([*arguments, "--precision", "float32"]) == 0
     file = Path(capsys.readouterr().out.strip())
     record = json.loads(file.with_suffix(".json").read_text("utf-8"))
     assert record["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert record["training"]["recipe"]["epochs"] == 3
     assert set(record["reached"]["active_units"]) == set(NETWORKS["lenet"].splits)
 
+    assert record["training"]["precision"] == "float32"
+    assert not list((tmp_path / "cache" / "training").iterdir()), "progress of what is finished"
     expected = train(tmp_path / "progress.safetensors")
     loaded = load_split("lenet", "relu2", path=file).layer_state()
     assert all(torch.equal(expected[name], loaded[name]) for name in expected)

@@ -1,6 +1,7 @@
 """What is attacked, and what attackers bring pretrained: networks, checkpoints and images."""
 
 from .bars import progress
+from .content import content_sha256
 from .data import DATASETS, Images, cache_dir, load_dataset
 from .device import DEVICES, describe_device, pick_device
 from .errors import (
@@ -20,8 +21,10 @@ from .holdings import Holding, holding
 from .inverses import INVERSES, inverse_network
 from .judges import JUDGES, Judge
 from .loading import load_inverse, load_judge, load_network, load_shadow, load_split, variants
-from .manifest import Manifest, Record, manifest
+from .manifest import Manifest, manifest
 from .networks import NETWORKS, Network, get_network
+from .precision import PRECISIONS, pick_precision
+from .records import Record
 from .shadows import OTHER_STRUCTURES, shadow_edge
 from .split import Half, Normalize, SplitModel, check_batch, check_features, check_images
 
@@ -32,6 +35,7 @@ __all__ = [
     "JUDGES",
     "NETWORKS",
     "OTHER_STRUCTURES",
+    "PRECISIONS",
     "PROFILES",
     "CapabilityError",
     "CheckpointError",
@@ -57,6 +61,7 @@ __all__ = [
     "check_batch",
     "check_features",
     "check_images",
+    "content_sha256",
     "describe_device",
     "evaluation_set",
     "get_network",
@@ -70,6 +75,7 @@ __all__ = [
     "load_split",
     "manifest",
     "pick_device",
+    "pick_precision",
     "progress",
     "shadow_edge",
     "variants",

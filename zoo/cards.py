@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .files import write_text
-from .manifest import Record
+from .records import Record
 
 FOLDER = Path(__file__).with_name("cards")
 _PURPOSE = {
@@ -47,9 +47,11 @@ def card(record: Record) -> str:
         "recipe": _pairs(training["recipe"]),
         "precision": training["precision"],
         "seed": record.seed,
+        **({"target": f"content sha256 `{record.target_sha256}`"} if record.target_sha256 else {}),
         "made with": f"{training['device']}, {_pairs(record.versions)}, {record.date}",
         "queries to the victim": training.get("queries", "none"),
         "file": f"`{record.file}`, {record.bytes:,} bytes, sha256 `{record.sha256}`",
+        "content sha256": f"`{record.content_sha256}`",
     }
     reached = "\n".join(f"- {_words(name)}: {_value(v)}" for name, v in record.reached.items())
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())

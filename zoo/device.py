@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import platform
+import subprocess
+from functools import cache
+from pathlib import Path
 
 import torch
 
@@ -25,7 +28,22 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def describe_device(device: torch.device) -> str:
-    """What a result says it was made on, e.g. "NVIDIA H100" or "cpu x86_64, 2 threads"."""
+    """What a result says it was made on, e.g. "NVIDIA H100" or "AMD EPYC 7763, 2 threads"."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{device.type} {platform.machine()}, {torch.get_num_threads()} threads"
+    return f"{processor_name()}, {torch.get_num_threads()} threads"
+
+
+@cache
+def processor_name() -> str:
+    """The processor's own name where the system tells it, else its architecture."""
+    try:
+        if platform.system() == "Darwin":
+            command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+            return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
+            if line.startswith("model name"):
+                return " ".join(line.partition(":")[2].split()) or platform.machine()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -12,12 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 from safetensors.torch import save
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 from .errors import StorageError
 
@@ -69,12 +65,9 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Hold `path` against other processes that change it under `alone` too, where the system
-    can; for a change that reads what it then writes anew."""
-    lock = path.with_name(f".{path.name}.lock")
-    with storage_errors(path), lock.open("w") as handle:
-        if fcntl is not None:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+    """Hold `path` against other processes that change it under `alone` too; for a change that
+    reads what it then writes anew."""
+    with storage_errors(path), FileLock(path.with_name(f".{path.name}.lock")):
         yield
 
 
@@ -103,8 +96,15 @@ def write_tensors(
     path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
     """Write tensors as one safetensors file, atomically; equal arguments give equal bytes."""
+    write_atomically(path, tensors_as_bytes(tensors, metadata))
+
+
+def tensors_as_bytes(
+    tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
+) -> bytes:
+    """The safetensors file that `write_tensors` writes, for a caller who hashes it first."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomically(path, _in_order(save(contiguous, dict(metadata) if metadata else None)))
+    return _in_order(save(contiguous, dict(metadata) if metadata else None))
 
 
 def _in_order(content: bytes) -> bytes:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +20,8 @@ from torch import Tensor, nn
 
 from .data import load_dataset
 from .errors import UnknownNameError
-from .resume import epoch_generator, run_epochs
+from .precision import autocast
+from .resume import Conditions, epoch_generator, run_epochs
 from .split import Normalize, check_images
 
 
@@ -142,7 +142,11 @@ JUDGE_RECIPES = {
 
 
 def train_judge(
-    dataset: str, *, device: torch.device, progress_file: Path, recipe: JudgeRecipe | None = None
+    dataset: str,
+    *,
+    device: torch.device,
+    conditions: Conditions,
+    recipe: JudgeRecipe | None = None,
 ) -> tuple[Judge, float]:
     """Train the judge of a data set on its training part; return it in eval mode, and seconds.
 
@@ -176,7 +180,7 @@ def train_judge(
             )
             batch = data.subset(indices)
             images = _shifted(batch.floats(), recipe.shift, recipe.flip, generator)
-            with torch.autocast(device.type, torch.bfloat16):
+            with autocast(device, conditions.precision):
                 logits = judge.logits(images.to(device, memory_format=torch.channels_last))
             loss = F.cross_entropy(
                 logits.float(), batch.labels.to(device), label_smoothing=recipe.label_smoothing
@@ -196,7 +200,7 @@ def train_judge(
         epochs=recipe.epochs,
         steps=steps,
         identity={"judge": dataset, **asdict(recipe)},
-        progress_file=progress_file,
+        conditions=conditions,
     )
     return judge.eval(), seconds
 

@@ -12,17 +12,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
+from .content import content_sha256, tensors_digest
 from .errors import CheckpointError, UnknownNameError
 from .files import write_tensors
 from .inverses import inverse_network
 from .judges import Judge, get_judge_design
-from .manifest import FOLDER, Record, manifest
+from .manifest import FOLDER, manifest
 from .networks import get_network
+from .records import Record
 from .shadows import shadow_edge
 from .split import SplitModel
 
@@ -52,18 +53,7 @@ def load_split(
     if weights is not None and weights not in WEIGHTS:
         raise UnknownNameError("weights", weights, [*WEIGHTS, "None"])
     architecture = {"network": network}
-    state = (
-        read_checkpoint(Path(path), architecture)
-        if path is not None
-        else read_published(manifest().get(network), architecture)
-    )
-    try:
-        model.load_layers(state)
-    except RuntimeError as error:
-        source = path or manifest().get(network).file
-        raise CheckpointError(
-            f"{source} does not fit {network}: its tensors have other names or shapes"
-        ) from error
+    _load_state(model, _state(network, architecture, path), path or network, architecture)
     return model.eval()
 
 
@@ -126,8 +116,15 @@ def load_judge(
 
 
 def load_network(name: str) -> nn.Module:
-    """The published Inverse-Network, shadow edge or judge of that manifest name, frozen."""
+    """The published network of that manifest name, frozen; a target behind its last layer."""
     return _fill(name, manifest().get(name).architecture, None)
+
+
+def content_of(file: Path, architecture: Mapping[str, Any]) -> str:
+    """Content hash of the network in a checkpoint, verified by the digest it carries."""
+    network = build(architecture)
+    _load_state(network, read_checkpoint(file, architecture), file, architecture)
+    return content_sha256(network, architecture)
 
 
 def variants(prefix: str) -> list[str]:
@@ -138,6 +135,7 @@ def variants(prefix: str) -> list[str]:
 
 #: How to build what a record's architecture describes, by its first key.
 _BUILDERS: dict[str, Callable[..., nn.Module]] = {
+    "network": lambda name: SplitModel(get_network(name), get_network(name).splits[-1]),
     "inverse": inverse_network,
     "shadow": lambda target, structure: shadow_edge(*_names(target), structure),
     "judge": lambda dataset: Judge(get_judge_design(dataset)),
@@ -166,19 +164,30 @@ def _load_variant(
 
 def _fill(name: str, architecture: Mapping[str, Any], path: str | Path | None) -> nn.Module:
     network = build(architecture)
-    state = (
-        read_checkpoint(Path(path), architecture)
-        if path is not None
-        else read_published(manifest().get(name), architecture)
-    )
+    _load_state(network, _state(name, architecture, path), path or name, architecture)
+    return network.eval().requires_grad_(False)
+
+
+def _state(
+    name: str, architecture: Mapping[str, Any], path: str | Path | None
+) -> dict[str, Tensor]:
+    if path is not None:
+        return read_checkpoint(Path(path), architecture)
+    return read_published(manifest().get(name), architecture)
+
+
+def _load_state(
+    network: nn.Module, state: dict[str, Tensor], source: object, architecture: Mapping[str, Any]
+) -> None:
     try:
-        network.load_state_dict(state, strict=True)
+        if isinstance(network, SplitModel):
+            network.load_layers(state)
+        else:
+            network.load_state_dict(state, strict=True)
     except RuntimeError as error:
         raise CheckpointError(
-            f"{path or name} does not fit {_short(architecture)}: its tensors have other names "
-            "or shapes"
+            f"{source} does not fit {_short(architecture)}: its tensors have other names or shapes"
         ) from error
-    return network.eval().requires_grad_(False)
 
 
 def read_published(record: Record, architecture: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -233,17 +242,6 @@ def resolve(record: Record) -> Path:
             f"{record.file} is not in {FOLDER} and {hub.repo_id} on the Hub did not give it: "
             f"{str(error).splitlines()[0]}; connect to a network or clone the whole repository"
         ) from error
-
-
-def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
-    """sha256 over names, types, shapes and bytes, in the order of the names."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(
-            tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
-        )
-    return digest.hexdigest()
 
 
 def _read(file: Path) -> bytes:

@@ -3,60 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from .errors import CheckpointError, UnknownNameError
 from .files import alone, write_text
+from .records import Record, matches
 
 PATH = Path(__file__).with_name("manifest.json")
 FOLDER = Path(__file__).with_name("checkpoints")
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is known of a checkpoint.
-
-    Attributes:
-        name: key in the manifest and in `splitzoo info NAME`.
-        kind: "target" (a network that is attacked), "judge", "inverse" or "shadow".
-        architecture: the constructor and its arguments, e.g. {"network": "lenet"}.
-        file: plain file name, in `zoo/checkpoints/` and in the Hub repository.
-        sha256, bytes: of that file.
-        dataset, normalisation: what it was trained on, mean and std per channel.
-        training: the command, the recipe, which images, the device it ran on, its seconds, and
-            the queries that an adversary made for it.
-        seed: of initialisation, order and augmentation.
-        versions: of Python and of the libraries that made it.
-        date: ISO 8601, the day that training ended.
-        reached: what it is worth on images that it was not trained on, e.g. accuracy or PSNR.
-        licence: SPDX identifier of the weights.
-    """
-
-    name: str
-    kind: str
-    architecture: Mapping[str, Any]
-    file: str
-    sha256: str
-    bytes: int
-    dataset: str
-    normalisation: Mapping[str, Any]
-    training: Mapping[str, Any]
-    seed: int
-    versions: Mapping[str, str]
-    date: str
-    reached: Mapping[str, Any]
-    licence: str
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*\.safetensors", self.file):
-            raise CheckpointError(f"manifest: {self.file!r} is not a plain safetensors file name")
-        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
-            raise CheckpointError(f"manifest: sha256 of {self.name} is not 64 hexadecimal digits")
 
 
 @dataclass(frozen=True)
@@ -67,7 +24,9 @@ class HubLocation:
     revision: str
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[0-9a-f]{40}", self.revision):
+        if not matches(r"[\w.-]+/[\w.-]+", self.repo_id):
+            raise CheckpointError("manifest: the Hub repository must be OWNER/NAME")
+        if not matches(r"[0-9a-f]{40}", self.revision):
             raise CheckpointError(
                 "manifest: the Hub revision must be a 40-digit commit, not a branch"
             )
@@ -96,11 +55,19 @@ def read_manifest(path: Path = PATH) -> Manifest:
         }
         hub = content["hub"]
         location = HubLocation(hub["repo_id"], hub["revision"]) if hub["repo_id"] else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(
             f"{path} cannot be read ({error}); restore it from the repository"
         ) from error
     return Manifest(records, location)
+
+
+def read_record(path: Path) -> Record:
+    """The record that `splitzoo train` wrote beside a checkpoint; CheckpointError as above."""
+    try:
+        return Record(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{path} is no record ({error}); train it again") from error
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 import torch
@@ -97,6 +98,11 @@ class SplitModel(nn.Module):
     def layer_state(self) -> dict[str, Tensor]:
         """The parameters under the names that `load_layers` reads, e.g. "conv1.weight"."""
         return {name.split(".", 1)[1]: value for name, value in self.state_dict().items()}
+
+    def named_layers(self) -> Iterator[tuple[str, nn.Module]]:
+        """All layers from pixels to logits, whichever half holds them."""
+        yield from self.edge.named_children()
+        yield from self.cloud.named_children()
 
     def half_of(self, layer: str) -> str:
         """Which half holds a layer: "edge" or "cloud" (where an unknown one would go)."""

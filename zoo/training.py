@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +19,8 @@ from torch import Tensor, nn
 from .data import Images, load_dataset
 from .errors import UnknownNameError
 from .networks import NETWORKS, get_network
-from .resume import epoch_generator, run_epochs
+from .precision import autocast
+from .resume import Conditions, epoch_generator, run_epochs
 from .split import SplitModel
 
 
@@ -42,13 +42,12 @@ RECIPES = {"lenet": Recipe(epochs=20), "cifar_cnn": Recipe(epochs=50, augment=Tr
 
 
 def train_target(
-    name: str, *, device: torch.device, progress_file: Path, recipe: Recipe | None = None
+    name: str, *, device: torch.device, conditions: Conditions, recipe: Recipe | None = None
 ) -> tuple[SplitModel, float]:
     """Train the network `name` on its full training split; return it in eval mode, and seconds.
 
-    `progress_file` holds weights and optimiser after each epoch; a run that finds one made by
-    the same recipe goes on from there. Delete it to start over. The split of the returned
-    model is its last layer.
+    A run that was interrupted goes on from the progress file of its `conditions`. The split of
+    the returned model is its last layer.
     """
     if name not in NETWORKS:
         raise UnknownNameError("target", name, NETWORKS)
@@ -78,7 +77,7 @@ def train_target(
             if recipe.augment:
                 images = augment(images, generator)
             images = images.to(device, memory_format=torch.channels_last)
-            with torch.autocast(device.type, torch.bfloat16):
+            with autocast(device, conditions.precision):
                 logits = model.cloud(model.edge(images))
             loss = F.cross_entropy(logits.float(), batch.labels.to(device))
             optimizer.zero_grad(set_to_none=True)
@@ -96,7 +95,7 @@ def train_target(
         epochs=recipe.epochs,
         steps=batches,
         identity={"network": name, **asdict(recipe)},
-        progress_file=progress_file,
+        conditions=conditions,
     )
     return model.eval(), seconds
 
@@ -141,10 +140,9 @@ def active_units(model: SplitModel, data: Images, device: torch.device) -> dict[
     """
     splits = get_network(model.network).splits
     active, units = dict.fromkeys(splits, 0), dict.fromkeys(splits, 0)
-    layers = [*model.edge.named_children(), *model.cloud.named_children()]
     for start in range(0, len(data), 500):
         values = data.subset(torch.arange(start, min(start + 500, len(data)))).floats().to(device)
-        for name, layer in layers:
+        for name, layer in model.named_layers():
             values = layer(values)
             if name in active:
                 active[name] += int(values.count_nonzero())

@@ -12,8 +12,10 @@ from ...zoo.files import ensure_writable
 from ..leaderboard import summary, write_leaderboard
 from ..metrics import mean
 from ..plan import assignments, paper_figure, select, with_attacks
-from ..results import Result, ResultStore
+from ..results import Result
+from ..rows import rows
 from ..runner import Run, ensure_result
+from ..store import ResultStore
 from .options import LOCAL_RESULTS, add_device, add_only, add_profile, add_results
 
 
@@ -72,16 +74,17 @@ def run(options: Namespace) -> int:
         results.append(result)
     page = write_leaderboard(store, options.profile)
     for _, group in groupby(results, lambda result: result.cell.setting):
-        print("\n" + summary(list(group), markdown=False))
+        print("\n" + summary(rows(group), markdown=False))
     print(f"\nleaderboard: {page}\npictures:    {store.figures(options.profile)}")
     return 0
 
 
 def _score(result: Result) -> str:
-    published = paper_figure(result.cell, result.attack)
+    published = paper_figure(result.cell, result.attack.name)
     beside = f" (paper {published.psnr:.2f} dB, {published.ssim:.4f})" if published else ""
-    quality = mean(result.per_image["psnr"]).value, mean(result.per_image["ssim"]).value
+    if result.failure is not None:
+        return f"failed: {result.failure}"
+    quality = mean(result.reported["psnr"]).value, mean(result.reported["ssim"]).value
     return (
-        f"{quality[0]:.2f} dB, SSIM {quality[1]:.4f}{beside} in "
-        f"{result.cost['online_seconds']:.1f} s"
+        f"{quality[0]:.2f} dB, SSIM {quality[1]:.4f}{beside} in {result.cost.online_seconds:.1f} s"
     )

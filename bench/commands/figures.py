@@ -7,7 +7,8 @@ from argparse import ArgumentParser, Namespace
 from ...zoo import PROFILES, ResultError, UnknownNameError
 from ...zoo.files import ensure_writable
 from ..figures import draw, pictures
-from ..results import PUBLISHED, ResultStore
+from ..rows import rows
+from ..store import PUBLISHED, ResultStore
 from .options import LOCAL_RESULTS, add_profile, add_results
 
 
@@ -25,7 +26,7 @@ def run(options: Namespace) -> int:
     if options.profile not in PROFILES:
         raise UnknownNameError("profile", options.profile, PROFILES)
     store = ResultStore(options.results)
-    results = store.all(options.profile)
+    results = rows(store.all(options.profile))
     if not results:
         raise ResultError(
             f"{store.folder} holds no results of profile {options.profile}; run "

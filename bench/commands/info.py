@@ -6,13 +6,21 @@ import json
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 
-from ...zoo import manifest
+from ...zoo import Record, describe_device, manifest, pick_device
 from ...zoo.cards import card
 from ...zoo.loading import read_published, resolve
+from ...zoo.resume import duration
+from .options import add_device
 
 
 def add(parser: ArgumentParser) -> None:
     parser.add_argument("--card", action="store_true", help="print its model card instead")
+    parser.add_argument(
+        "--estimate",
+        action="store_true",
+        help="train ten steps of it, keep nothing, and say how long the whole would take here",
+    )
+    add_device(parser)
     parser.add_argument("name", metavar="NAME", help="a checkpoint of `splitzoo list`")
 
 
@@ -25,4 +33,19 @@ def run(options: Namespace) -> int:
     tensors = read_published(record, record.architecture)
     parameters = sum(tensor.numel() for tensor in tensors.values())
     print(f"{resolve(record)}: verified, {parameters:,} parameters in {len(tensors)} tensors")
+    print(f"its training {what_it_took(record)}")
+    if options.estimate:
+        from ..offline import estimate
+
+        device = pick_device(options.device)
+        seconds = estimate(record.name, device)
+        print(f"here it would take {duration(seconds)} on {describe_device(device)}")
     return 0
+
+
+def what_it_took(record: Record) -> str:
+    """How long a checkpoint's training took, in which precision and on what."""
+    training = record.training
+    seconds = training.get("seconds")
+    took = f"took {duration(seconds)}" if seconds is not None else "took an unrecorded time"
+    return f"{took} in {training['precision']} on {training['device']}"

@@ -1,4 +1,4 @@
-"""`splitzoo leaderboard`: render the page from stored results, or check it."""
+"""`splitzoo leaderboard`: render the page from stored results, check it, or give the numbers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from ...zoo import PROFILES, UnknownNameError
-from ..leaderboard import outdated, stale, write_leaderboard
-from ..results import PUBLISHED, ResultStore
+from ..checks import outdated, stale
+from ..leaderboard import write_leaderboard
+from ..rows import FORMATS, as_text, load_results
+from ..store import PUBLISHED, ResultStore
 from .options import LOCAL_RESULTS, add_profile, add_results
 
 
@@ -17,20 +19,39 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="write nothing; exit 1 if the page, a picture or a result is out of date",
+        help="write nothing; recompute every score from the stored images, and exit 1 if one is "
+        "wrong, or if the page, a picture, a result or a checkpoint is out of date",
+    )
+    parser.add_argument(
+        "--format",
+        default="markdown",
+        metavar="|".join(FORMATS),
+        help="markdown writes the page; csv and json print every value of every image, a row "
+        "each, as `splitzoo.bench.load_results()` gives them (default: markdown)",
     )
 
 
 def run(options: Namespace) -> int:
     if options.profile not in PROFILES:
         raise UnknownNameError("profile", options.profile, PROFILES)
+    if options.format not in FORMATS:
+        raise UnknownNameError("format", options.format, FORMATS)
     store = ResultStore(options.results)
-    if not options.check:
-        for warning in stale(store, options.profile):
-            print(f"splitzoo: warning: {warning}; run `splitzoo bench`", file=sys.stderr)
+    if options.check:
+        return _check(store, options.profile)
+    skipped = store.contents(options.profile).skipped
+    for warning in [*skipped, *stale(store, options.profile)]:
+        print(f"splitzoo: warning: {warning}", file=sys.stderr)
+    if options.format == "markdown":
         print(write_leaderboard(store, options.profile))
-        return 0
-    problems = outdated(store, options.profile)
+    else:
+        table = load_results(options.results, options.profile)
+        print(as_text(table, options.format), end="")
+    return 0
+
+
+def _check(store: ResultStore, profile: str) -> int:
+    problems = outdated(store, profile)
     for problem in problems:
         print(f"splitzoo: {problem}", file=sys.stderr)
     if problems:

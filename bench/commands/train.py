@@ -8,11 +8,20 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from pathlib import Path
 
-from ...zoo import MisuseError, Record, manifest, pick_device
+from ...zoo import (
+    PRECISIONS,
+    MisuseError,
+    Record,
+    describe_device,
+    manifest,
+    pick_device,
+    pick_precision,
+)
 from ...zoo.cards import write_card
 from ...zoo.files import ensure_writable, write_text
-from ...zoo.manifest import FOLDER, add_record
-from ..offline import is_finished, train, trainable, write
+from ...zoo.manifest import FOLDER, add_record, read_record
+from ..offline import is_finished, progress_path, train, trainable, write
+from .info import what_it_took
 from .options import add_device
 
 
@@ -37,11 +46,18 @@ def add(parser: ArgumentParser) -> None:
         help="replace the zoo's own checkpoints, manifest records and model cards instead",
     )
     add_device(parser)
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        metavar="|".join(PRECISIONS),
+        help="of forward and backward passes; auto is bfloat16 where the device computes it "
+        "natively and float32 elsewhere, where bfloat16 is many times slower (default: auto)",
+    )
     parser.epilog = (
         "Progress is kept after every epoch in the cache folder ($SPLITZOO_CACHE): a run that was\n"
-        "interrupted goes on, and ends in the same weights as one that was not. With --all, what\n"
-        "is finished by the present recipe is skipped; all together take some three hours on two\n"
-        "cores, one of them for the CIFAR-10 target. Load the result with load_split,\n"
+        "interrupted goes on, and ends in the same weights as one that was not. After ten steps\n"
+        "each training says how long it will take here. With --all, what is finished by the\n"
+        "present recipe, of the present target, is skipped. Load the result with load_split,\n"
         "load_inverse, load_shadow or load_judge and path='checkpoints/NAME.safetensors'."
     )
 
@@ -50,12 +66,17 @@ def run(options: Namespace) -> int:
     if bool(options.names) == options.all:
         raise MisuseError("name the checkpoints to train, or give --all; `splitzoo list` has them")
     device = pick_device(options.device)
+    precision = pick_precision(options.precision, device)
+    print(f"training in {precision} on {describe_device(device)}", file=sys.stderr)
     folder = FOLDER if options.adopt else options.out
     names = options.names or [
         name for name in trainable() if not is_finished(name, _record(name, options))
     ]
     for name in names:
-        trained = train(name, device, before=lambda: ensure_writable(folder))
+        _say_what_it_took(name)
+        trained = train(
+            name, device, precision=options.precision, before=lambda: ensure_writable(folder)
+        )
         record = write(name, trained, folder)
         if options.adopt:
             add_record(record)
@@ -63,6 +84,7 @@ def run(options: Namespace) -> int:
         else:
             text = json.dumps(asdict(record), indent=2, ensure_ascii=False) + "\n"
             write_text((folder / name).with_suffix(".json"), text)
+        progress_path(name).unlink(missing_ok=True)  # the network is stored
         reached = ", ".join(f"{key} {value}" for key, value in record.reached.items())
         print(f"{name}: {reached}", file=sys.stderr)
         print(folder / record.file, flush=True)
@@ -76,4 +98,10 @@ def _record(name: str, options: Namespace) -> Record | None:
     path = options.out / f"{name}.json"
     if not path.is_file() or not (options.out / f"{name}.safetensors").is_file():
         return None
-    return Record(**json.loads(path.read_text("utf-8")))
+    return read_record(path)
+
+
+def _say_what_it_took(name: str) -> None:
+    """How long the published one took, before the first steps tell how long it takes here."""
+    if name in manifest().records:
+        print(f"{name}: the published one {what_it_took(manifest().get(name))}", file=sys.stderr)

@@ -7,10 +7,10 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import fields
 
 from ...attacks import get_entry
-from ...zoo import UnknownNameError, pick_device
+from ...zoo import MisuseError, UnknownNameError, pick_device
 from ..plan import select, with_attacks
 from ..runner import Run
-from ..tuning import keep, tune
+from ..tuning import ensure_tunable, keep, tune
 from .options import add_device, add_only
 
 
@@ -23,17 +23,24 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--grid",
         type=lambda text: [float(value) for value in text.split(",")],
-        required=True,
+        default=[],
         metavar="A,B,…",
-        help="the values to try, e.g. 0.1,1,10",
+        help="the values to try, e.g. 0.1,1,10; a grid whose best value is its end is carried on",
     )
     parser.add_argument(
         "--per-class", type=int, default=2, help="training images a class (default: %(default)s)"
     )
+    parser.add_argument(
+        "--go-on",
+        action="store_true",
+        help="begin with the curve in attacks/tuned.json where nothing it rests on has changed",
+    )
     add_device(parser)
     parser.epilog = (
         "The value with the highest mean PSNR is written into attacks/tuned.json with the whole\n"
-        "curve. Evaluation images are test images and are never used here."
+        "curve, unless it is still an end of the grid after eight values beyond. A row whose\n"
+        "setting does not grant what was used here, true features of training images, is marked\n"
+        '"oracle λ". Evaluation images are test images and are never used here.'
     )
 
 
@@ -41,11 +48,14 @@ def run(options: Namespace) -> int:
     known = [field.name for field in fields(get_entry(options.attack).attack)]
     if options.field not in known:
         raise UnknownNameError(f"field of {options.attack}", options.field, known)
+    if not options.grid and not options.go_on:
+        raise MisuseError("give the values to try with --grid, or --go-on to continue a curve")
     device = pick_device(options.device)
     among = with_attacks([options.attack], anywhere=bool(options.only))
     cells = [each.cell for each in select(options.only, among)]
     for cell in cells:
         Run(cell, options.attack, "standard").check()
+    ensure_tunable()
     for cell in cells:
         chosen = tune(
             options.attack,
@@ -54,7 +64,8 @@ def run(options: Namespace) -> int:
             options.grid,
             per_class=options.per_class,
             device=device,
+            go_on=options.go_on,
         )
         keep(options.attack, cell, options.field, chosen)
-        print(f"{cell.key}: {options.field} {chosen['value']}", file=sys.stderr)
+        print(f"{cell.key}: {options.field} {chosen.value:g}", file=sys.stderr)
     return 0

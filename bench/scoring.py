@@ -1,0 +1,97 @@
+"""Every metric of a row, from the stored 8-bit images and from nothing else.
+
+What an attack recovered is rounded to 8 bits and stored; the stored image is the reconstruction.
+So whoever has the repository can score it again, and a new metric needs no attack to run again:
+it is one more entry of `METRICS`, and `splitzoo score` fills it in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..zoo import Images
+from .judging import labels_recovered, unsure
+from .metrics import PSNR_CAP, exact, psnr, ssim
+
+#: 8-bit images: the secrets with their labels, and what was recovered of them, N×C×H×W uint8.
+Score = Callable[[Images, str, Tensor], Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A value per image: how it is computed from (secrets, data set, recovered), and its range.
+
+    `digits` is the number of decimals that are stored; None for one that is true or false.
+    """
+
+    compute: Score
+    low: float
+    high: float
+    digits: int | None = None
+
+
+METRICS: Mapping[str, Metric] = {
+    "psnr": Metric(lambda s, _, r: psnr(_floats(s.pixels), _floats(r)), 0, PSNR_CAP, 4),
+    "ssim": Metric(lambda s, _, r: ssim(_floats(s.pixels), _floats(r)), -1, 1, 6),
+    "exact": Metric(lambda s, _, r: exact(_floats(s.pixels), _floats(r)), 0, 1),
+    "label": Metric(labels_recovered, 0, 1),
+}
+#: How far a recomputed value may lie from a stored one beyond the rounding of its last digit.
+TOLERANCE = 1e-8
+
+
+def score(secrets: Images, dataset: str, recovered: Tensor) -> dict[str, list[Any]]:
+    """Every metric of `recovered` (uint8, like `secrets.pixels`), rounded as it is stored."""
+    if recovered.dtype != torch.uint8 or recovered.shape != secrets.pixels.shape:
+        raise ValueError(
+            f"the recovered images are {tuple(recovered.shape)} of {recovered.dtype}, not "
+            f"{tuple(secrets.pixels.shape)} of 8 bits"
+        )
+    found = {}
+    for name, metric in METRICS.items():
+        values = metric.compute(secrets, dataset, recovered)
+        found[name] = [v if metric.digits is None else round(v, metric.digits) for v in values]
+    return found
+
+
+def wrong_scores(
+    stored: Mapping[str, Sequence[Any]], secrets: Images, dataset: str, recovered: Tensor
+) -> list[str]:
+    """Names of the metrics of which a stored value is not what the images score.
+
+    A number may differ by the rounding of its last stored digit. A label may differ where the
+    judge all but hesitates between two, since another processor sums in another order.
+    """
+    wrong = []
+    for name, metric in METRICS.items():
+        again = metric.compute(secrets, dataset, recovered)
+        before = stored.get(name, ())
+        if len(before) != len(again):
+            wrong.append(name)
+        elif metric.digits is not None:
+            allowed = 0.5 * 10.0**-metric.digits + TOLERANCE
+            if any(abs(a - b) > allowed for a, b in zip(before, again, strict=True)):
+                wrong.append(name)
+        else:
+            differ = [
+                row
+                for row, pair in enumerate(zip(before, again, strict=True))
+                if pair[0] != pair[1]
+            ]
+            if differ and not (name == "label" and unsure(dataset, recovered[differ])):
+                wrong.append(name)
+    return wrong
+
+
+def to_8_bit(images: Tensor) -> Tensor:
+    """Images in [0, 1] as uint8, rounded to the nearest of 256 levels."""
+    return (images.detach().cpu() * 255).round().to(torch.uint8)
+
+
+def _floats(pixels: Tensor) -> Tensor:
+    return pixels.double() / 255

@@ -1,0 +1,44 @@
+"""What a network is, as one hash: the link from target to learned network to result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .split import SplitModel
+
+
+def content_sha256(network: nn.Module, architecture: Mapping[str, Any]) -> str:
+    """sha256 over an architecture and the names, types, shapes and bytes of all tensors.
+
+    The architecture counts twice: as the constructor and arguments that a record keeps, and as
+    what each layer says of itself, so that another stride or pooling is another network.
+    Buffers that no checkpoint stores, such as the normalisation, count too. All splits of a
+    network have the same hash, since they are the same network.
+    """
+    if isinstance(network, SplitModel):
+        layers = dict(network.named_layers())
+    else:
+        layers = dict(network.named_children())
+    digest = hashlib.sha256(json.dumps(dict(architecture), sort_keys=True).encode())
+    for name, layer in layers.items():
+        digest.update(f"{name}: {layer!r}\n".encode())
+        tensors = {**dict(layer.named_parameters(name)), **dict(layer.named_buffers(name))}
+        digest.update(tensors_digest(tensors).encode())
+    return digest.hexdigest()
+
+
+def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
+    """sha256 over names, types, shapes and bytes, in the order of the names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(
+            tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+        )
+    return digest.hexdigest()
