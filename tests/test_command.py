@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -153,3 +154,12 @@ def test_a_stale_result_is_made_again(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(arguments) == 0
     assert "was stale: checkpoint_sha256" in capsys.readouterr().err
     assert json.loads(path.read_text("utf-8"))["per_image"]["psnr"] == scores
+
+
+def test_every_row_says_how_long_it_took(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for note in ("new", "kept"):
+        assert main(["bench", "--only", "white_box/lenet/conv1", "--results", str(tmp_path)]) == 0
+        row = capsys.readouterr().err.splitlines()[-1]
+        assert re.search(rf"\({note}, took [0-9]+\.[0-9] s\)$", row)

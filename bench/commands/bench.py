@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from argparse import ArgumentParser, Namespace
 from itertools import groupby
 
@@ -67,8 +68,10 @@ def run(options: Namespace) -> int:
     results = []
     for number, planned in enumerate(runs, start=1):
         print(f"[{number}/{len(runs)}] {planned.cell.key} {planned.attack} …", file=sys.stderr)
+        started = time.perf_counter()
         result, note = ensure_result(planned, store, device, fresh=options.fresh)
-        print(f"      {_score(result)}   ({note})", file=sys.stderr, flush=True)
+        took = time.perf_counter() - started
+        print(f"      {_score(result)}   ({note}, took {took:.1f} s)", file=sys.stderr, flush=True)
         results.append(result)
     page = write_leaderboard(store, options.profile)
     for _, group in groupby(results, lambda result: result.cell.setting):
