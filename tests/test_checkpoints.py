@@ -141,6 +141,12 @@ def test_a_path_that_cannot_be(path: str) -> None:
         load_split("lenet", "relu2", path=path)
 
 
+@pytest.mark.parametrize("weights", ["DEFAULT", "Default", "defualt"])
+def test_weights_as_torchvision_spells_them_are_hinted_at(weights: str) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'default'"):
+        load_split("lenet", "relu2", weights=weights)
+
+
 def test_every_record_matches_its_file() -> None:
     assert set(manifest().records) >= {"lenet", "cifar_cnn"}
     for record in manifest().records.values():

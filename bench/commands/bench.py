@@ -15,7 +15,7 @@ from ..metrics import mean
 from ..plan import assignments, paper_figure, select, with_attacks
 from ..results import Result, ResultStore
 from ..runner import Run, ensure_result
-from .options import LOCAL_RESULTS, add_device, add_only, add_profile, add_results
+from .options import LOCAL_RESULTS, add_device, add_only, add_profile, add_results, add_seed
 
 
 def add(parser: ArgumentParser) -> None:
@@ -30,7 +30,7 @@ def add(parser: ArgumentParser) -> None:
         "whose setting allows it, or on those of --only; may be given again",
     )
     add_results(parser, LOCAL_RESULTS)
-    parser.add_argument("--seed", type=int, default=0, help="seed of the attack (default: 0)")
+    add_seed(parser)
     add_device(parser)
     parser.add_argument(
         "--fresh", action="store_true", help="run again what is already there and current"

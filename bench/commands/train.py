@@ -13,7 +13,7 @@ from ...zoo.cards import write_card
 from ...zoo.files import ensure_writable, write_text
 from ...zoo.manifest import FOLDER, add_record
 from ..offline import is_finished, train, trainable, write
-from .options import add_device
+from .options import add_device, folder
 
 
 def add(parser: ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="everything that is not finished yet")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=folder,
         default=Path("checkpoints"),
         metavar="DIR",
         help="where NAME.safetensors and its record NAME.json go (default: %(default)s)",
@@ -50,22 +50,22 @@ def run(options: Namespace) -> int:
     if bool(options.names) == options.all:
         raise MisuseError("name the checkpoints to train, or give --all; `splitzoo list` has them")
     device = pick_device(options.device)
-    folder = FOLDER if options.adopt else options.out
+    destination = FOLDER if options.adopt else options.out
     names = options.names or [
         name for name in trainable() if not is_finished(name, _record(name, options))
     ]
     for name in names:
-        trained = train(name, device, before=lambda: ensure_writable(folder))
-        record = write(name, trained, folder)
+        trained = train(name, device, before=lambda: ensure_writable(destination))
+        record = write(name, trained, destination)
         if options.adopt:
             add_record(record)
             write_card(record)
         else:
             text = json.dumps(asdict(record), indent=2, ensure_ascii=False) + "\n"
-            write_text((folder / name).with_suffix(".json"), text)
+            write_text((destination / name).with_suffix(".json"), text)
         reached = ", ".join(f"{key} {value}" for key, value in record.reached.items())
         print(f"{name}: {reached}", file=sys.stderr)
-        print(folder / record.file, flush=True)
+        print(destination / record.file, flush=True)
     return 0
 
 
