@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -29,7 +30,7 @@ examples:
   splitzoo bench --only lenet/relu2        one split only
   splitzoo leaderboard --check             is leaderboard.md up to date?
 
-exit status: 0 done, 1 failed, 2 misused or unusable input"""
+exit status: 0 done, 1 failed, 2 misused (an unknown name, a bad option or bad input)"""
 
 
 def _version() -> str:
@@ -41,6 +42,7 @@ def _version() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status 0, 1 or 2 (130 when interrupted)."""
+    _print_what_the_terminal_can()
     arguments = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser(
         prog="splitzoo",
@@ -69,11 +71,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except SplitzooError as error:
-        print(f"splitzoo: error: {error}", file=sys.stderr)
-        return 2
+        return _fail(str(error), error.exit_status)
     except KeyboardInterrupt:
         print("splitzoo: interrupted; what was finished is kept, run again", file=sys.stderr)
         return 130
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except (OSError, UnicodeError) as error:
+        return _fail(f"{error}; check the paths that were given")
+    except ValueError as error:
+        if "embedded null" not in str(error):
+            raise
+        return _fail(f"a path holds a NUL character ({error}); give one without")
+
+
+def _print_what_the_terminal_can() -> None:
+    """Let ± and § become ? in an ASCII terminal: no run shall end in UnicodeEncodeError."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _fail(message: str, status: int = 1) -> int:
+    print(f"splitzoo: error: {' '.join(message.splitlines())}", file=sys.stderr)
+    return status

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from splitzoo.zoo import CheckpointError, UnknownNameError, load_split, loading, manifest
+from splitzoo.zoo import (
+    CheckpointError,
+    UnknownNameError,
+    load_judge,
+    load_split,
+    loading,
+    manifest,
+)
 from splitzoo.zoo.loading import read_checkpoint, write_checkpoint
 from splitzoo.zoo.manifest import FOLDER, HubLocation, Manifest, read_manifest
 
@@ -107,6 +114,37 @@ def test_a_foreign_safetensors_file(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(1)}, tmp_path / "foreign.safetensors")
     with pytest.raises(CheckpointError, match="not written by splitzoo"):
         read_checkpoint(tmp_path / "foreign.safetensors", {"network": "lenet"})
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_is_named_as_one_and_never_loaded(tmp_path: Path, zipped: bool) -> None:
+    own = tmp_path / "own.pt"
+    state = load_split("lenet", "relu2").layer_state()
+    torch.save(state, own, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(CheckpointError, match=r"pickle.*load_split\(.*\)\.load_layers") as caught:
+        load_split("lenet", "relu2", path=own)
+    assert "weights_only=True" in str(caught.value)
+    with pytest.raises(CheckpointError, match=r"pickle.*load_state_dict"):
+        load_judge("mnist", path=own)
+
+
+def test_a_truncated_file_that_begins_with_a_pickles_byte_is_no_pickle(tmp_path: Path) -> None:
+    own = tmp_path / "own.safetensors"
+    own.write_bytes((640).to_bytes(8, "little") + b"{")  # b"\x80\x02" and six zeros
+    with pytest.raises(CheckpointError, match="truncated or damaged"):
+        load_split("lenet", "relu2", path=own)
+
+
+@pytest.mark.parametrize("path", ["a" * 300, "a\x00b", "a\ud800b"])
+def test_a_path_that_cannot_be(path: str) -> None:
+    with pytest.raises(CheckpointError, match="check"):
+        load_split("lenet", "relu2", path=path)
+
+
+@pytest.mark.parametrize("weights", ["DEFAULT", "Default", "defualt"])
+def test_weights_as_torchvision_spells_them_are_hinted_at(weights: str) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'default'"):
+        load_split("lenet", "relu2", weights=weights)
 
 
 def test_every_record_matches_its_file() -> None:

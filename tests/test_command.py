@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -39,10 +42,10 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
         (["train", "lenet", "--precision", "half"], "auto, float32, bfloat16"),
         (["tune", "rmle"], "--grid"),
         (["figures", "--profile", "x"], "paper10, standard"),
-        (["figures", "--results", "nowhere"], "run `splitzoo bench --profile"),
         (["bench", "--only", "/"], "unknown cell"),
         (["bench", "--profile", "paper11"], "did you mean 'paper10'"),
         (["bench", "--attack", "rmlee"], "did you mean 'rmle'"),
+        (["bench", "--attack", "RMLE"], "did you mean 'rmle'"),
         (["bench", "--device", "tpu9"], "use one of auto, cpu, cuda"),
         (["leaderboard", "--profile", "x"], "paper10, standard"),
         (["info", "resnet"], "unknown checkpoint"),
@@ -57,6 +60,90 @@ def test_misuse_exits_with_2_and_one_line(
 ) -> None:
     assert main(arguments) == 2
     assert remedy in one_line(capsys)
+
+
+@pytest.mark.parametrize(
+    "device", ["", "mps", "meta", "xla", "privateuseone", "cpu:5", "cuda:99", "cuda:-1"]
+)
+def test_a_device_that_is_not_here_is_misuse(
+    device: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in (["bench"], ["train", "lenet"], ["tune", "rmle", "--grid", "1"]):
+        assert main([*command, "--device", device]) == 2
+        assert "use " in one_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        *(
+            (["bench", "--seed", seed], "whole number from 0 to 9223372036854775807")
+            for seed in ("-1", "1.5", "abc", "", "١٢", "9223372036854775808", "9" * 5000)
+        ),
+        *(
+            (["tune", "rmle", "--grid", "1", "--per-class", number], "number from 1 to 5000")
+            for number in ("0", "-1", "two", "5001", "9" * 30)
+        ),
+        *(
+            (["tune", "rmle", "--grid", grid], "finite numbers joined by commas")
+            for grid in ("", ",", "nan", "1,inf", "1,,2", "much", "1e999")
+        ),
+        (["bench", "--results", os.devnull], "choose a folder"),
+        (["leaderboard", "--results", __file__], "choose a folder"),
+        (["figures", "--results", f"{__file__}/below"], "choose a folder"),
+        (["train", "lenet", "--out", __file__], "choose a folder"),
+    ],
+)
+def test_a_value_that_an_option_cannot_take_exits_with_2_and_one_line(
+    arguments: list[str], remedy: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"splitzoo {arguments[0]}: error: argument --")
+    assert remedy in last
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["bench", "--results"],
+        ["leaderboard", "--results"],
+        ["figures", "--results"],
+        ["train", "lenet", "--out"],
+        ["train", "--all", "--out"],
+    ],
+)
+@pytest.mark.parametrize("path", ["a" * 300, "a\x00b", "a\ud800b"])
+def test_a_path_that_cannot_be_exits_with_1_and_one_line(
+    arguments: list[str], path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, path]) == 1
+    assert one_line(capsys)
+
+
+def test_a_programming_error_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(options: object) -> int:
+        raise ValueError("not about a path")
+
+    monkeypatch.setattr("splitzoo.bench.commands.listing.run", broken)
+    with pytest.raises(ValueError, match="not about a path"):
+        main(["list"])
+
+
+def test_nothing_to_draw_is_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["figures", "--results", "nowhere"]) == 1
+    assert "run `splitzoo bench --profile" in one_line(capsys)
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["tune", "--help"]])
+def test_an_ascii_terminal_ends_no_command(arguments: list[str]) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    ended = subprocess.run([*SPLITZOO, *arguments], capture_output=True, env=environment)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.isascii()
+    assert b"?" in ended.stdout
 
 
 @pytest.mark.parametrize("arguments", [[], ["fly"], ["bench", "--nope"], ["tune"]])
@@ -91,15 +178,20 @@ def test_a_damaged_checkpoint_stops_the_run(
     content = (FOLDER / "lenet.safetensors").read_bytes()
     (tmp_path / "lenet.safetensors").write_bytes(content[:-1])
     results = tmp_path / "results"
-    assert main(["bench", "--only", "white_box/lenet/conv1", "--results", str(results)]) == 2
+    assert main(["bench", "--only", "white_box/lenet/conv1", "--results", str(results)]) == 1
     assert "restore it" in one_line(capsys)
     assert not list(results.rglob("*.json"))
 
 
-def test_an_unwritable_results_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    blocked = tmp_path / "file"
-    blocked.write_text("")
-    assert main(["bench", "--only", "white_box/lenet/conv1", "--results", str(blocked)]) == 2
+def test_an_unwritable_results_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    results = str(tmp_path / "results")
+    assert main(["bench", "--only", "white_box/lenet/conv1", "--results", results]) == 1
     assert "choose a folder you may write to" in one_line(capsys)
 
 
@@ -155,3 +247,12 @@ def test_a_stale_result_is_made_again(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(arguments) == 0
     assert "was stale: target_sha256" in capsys.readouterr().err
     assert json.loads(path.read_text("utf-8"))["reported"]["psnr"] == scores
+
+
+def test_every_row_says_how_long_it_took(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for note in ("new", "kept"):
+        assert main(["bench", "--only", "white_box/lenet/conv1", "--results", str(tmp_path)]) == 0
+        row = capsys.readouterr().err.splitlines()[-1]
+        assert re.search(rf"\({note}, took [0-9]+\.[0-9] s\)$", row)

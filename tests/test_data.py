@@ -131,7 +131,7 @@ def test_a_cache_that_cannot_be_written_is_found_before_the_download(
     blocked.write_text("")
     monkeypatch.setenv("SPLITZOO_CACHE", str(blocked))
     monkeypatch.setattr(data, "SOURCES", ())
-    with pytest.raises(StorageError, match="choose a folder you may write to"):
+    with pytest.raises(StorageError, match="there is a file where a folder should be"):
         load_dataset("mnist", "train")
 
 

@@ -13,7 +13,13 @@ import pytest
 import torch
 from safetensors import safe_open
 from splitzoo.zoo import StorageError
-from splitzoo.zoo.files import sweep_unfinished, write_atomically, write_tensors
+from splitzoo.zoo.files import (
+    ensure_writable,
+    storage_errors,
+    sweep_unfinished,
+    write_atomically,
+    write_tensors,
+)
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,10 +53,47 @@ def test_equal_tensors_make_equal_bytes(tmp_path: Path) -> None:
         assert torch.equal(file.get_tensor("kept"), tensors["kept"])
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_only_a_full_disk_is_answered_with_space(number: int) -> None:
+    assert "free some space" in refusal(number)
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOTDIR, "there is a file where a folder should be; choose a folder"),
+        (errno.EEXIST, "there is a file where a folder should be; choose a folder"),
+        (errno.EISDIR, "choose another folder"),
+        (errno.EACCES, "choose a folder you may write to"),
+        (errno.EPERM, "choose a folder you may write to"),
+        (errno.EROFS, "choose a folder you may write to"),
+        (errno.ENAMETOOLONG, "choose a shorter path"),
+        (errno.EIO, "choose another folder"),
+    ],
+)
+def test_each_refusal_has_its_own_remedy(number: int, remedy: str) -> None:
+    assert refusal(number).endswith(remedy)
+    assert "space" not in refusal(number)
+
+
+def refusal(number: int) -> str:
+    with pytest.raises(StorageError) as caught, storage_errors(Path("results")):
+        raise OSError(number, os.strerror(number))
+    return str(caught.value)
+
+
 def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="choose a folder you may write to"):
+    with pytest.raises(StorageError, match="there is a file where a folder should be"):
         write_atomically(tmp_path / "file" / "result.json", b"new")
+    with pytest.raises(StorageError, match="there is a file where a folder should be"):
+        ensure_writable(tmp_path / "file")
+
+
+def test_a_path_that_is_too_long(tmp_path: Path) -> None:
+    for refuse in (ensure_writable, sweep_unfinished):
+        with pytest.raises(StorageError, match="choose a shorter path"):
+            refuse(tmp_path / ("a" * 300))
 
 
 def test_a_process_killed_while_writing_leaves_the_old_file(tmp_path: Path) -> None:

@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
 
 import torch
 
-from .errors import SplitzooError
+from .errors import MisuseError
 
 DEVICES = ("auto", "cpu", "cuda")
 
 
-def pick_device(name: str = "auto") -> torch.device:
-    """ "auto" is CUDA where there is one, else the CPU. Raises SplitzooError for an absent one."""
+def pick_device(name: str | torch.device = "auto") -> torch.device:
+    """ "auto" is CUDA where there is one, else the CPU; "cuda:1" is the second CUDA device.
+
+    Raises MisuseError for one that is not here, and for every other kind of device.
+    """
+    name = str(name)
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise SplitzooError(f"unknown device {name!r}: use one of {', '.join(DEVICES)}") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise SplitzooError("no CUDA device is visible here; use --device cpu or --device auto")
-    return device
+    if name in ("cpu", "cpu:0"):
+        return torch.device("cpu")
+    asked = re.fullmatch(r"cuda(?::([0-9]{1,3}))?", name)
+    if asked is None:
+        raise MisuseError(f"unknown device {name!r}: use one of {', '.join(DEVICES)}, cuda:N")
+    if not torch.cuda.is_available():
+        raise MisuseError("no CUDA device is visible here; use --device cpu or --device auto")
+    if asked[1] is None:
+        return torch.device("cuda")
+    number, count = int(asked[1]), torch.cuda.device_count()
+    if number >= count:
+        raise MisuseError(
+            f"no device {name} is visible here; use one of cuda:0 to cuda:{count - 1}"
+        )
+    return torch.device("cuda", number)
 
 
 def describe_device(device: torch.device) -> str:

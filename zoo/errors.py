@@ -1,39 +1,54 @@
 """What can go wrong, as types: every message is one line that names the remedy.
 
-The command `splitzoo` turns each of these into that line and an exit status of 2 (misused)
-or 1 (failed); from Python they are ordinary exceptions that can be caught one by one.
+The command `splitzoo` turns each of these into that line and its `exit_status`; from Python
+they are ordinary exceptions that can be caught one by one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import ClassVar
 
 
 class SplitzooError(Exception):
-    """Base of everything Splitzoo raises on purpose."""
+    """Base of everything Splitzoo raises on purpose.
+
+    `exit_status` is the command's: 1 for what failed, 2 for what was asked for wrongly.
+    """
+
+    exit_status: ClassVar[int] = 1
 
 
 class UnknownNameError(SplitzooError, ValueError):
     """A network, split, weights, profile, attack or cell that does not exist."""
 
+    exit_status = 2
+
     def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
         names = list(known)
-        close = get_close_matches(str(name), names, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
+        spelled = {each.lower(): each for each in names}
+        close = get_close_matches(str(name).lower(), spelled, n=1)
+        hint = f"did you mean {spelled[close[0]]!r}? " if close else ""
         super().__init__(f"unknown {kind} {name!r}: {hint}known are {', '.join(names) or 'none'}")
 
 
 class MisuseError(SplitzooError, ValueError):
-    """Options of a command that do not go together."""
+    """Options that do not go together, or a value that one of them cannot take."""
+
+    exit_status = 2
 
 
 class InputError(SplitzooError, ValueError):
     """Images or features of the wrong shape, type or range, or holding NaN."""
 
+    exit_status = 2
+
 
 class CapabilityError(SplitzooError, PermissionError):
     """An attack asked for something that the setting does not grant."""
+
+    exit_status = 2
 
 
 class ContractError(SplitzooError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -27,6 +28,24 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+_NO_SPACE = "free some space or choose a folder on another disk"
+_NO_FOLDER = "there is a file where a folder should be; choose a folder"
+_NOT_ALLOWED = "choose a folder you may write to"
+
+#: What helps against each of the operating system's refusals.
+_REMEDIES = {
+    errno.ENOSPC: _NO_SPACE,
+    errno.EDQUOT: _NO_SPACE,
+    errno.ENOTDIR: _NO_FOLDER,
+    errno.EEXIST: _NO_FOLDER,
+    errno.EISDIR: "there is a folder of that name; move it or choose another folder",
+    errno.EACCES: _NOT_ALLOWED,
+    errno.EPERM: _NOT_ALLOWED,
+    errno.EROFS: _NOT_ALLOWED,
+    errno.ENAMETOOLONG: "choose a shorter path",
+}
+
+
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
     """Turn the operating system's refusal to write `path` into one line with a remedy."""
@@ -36,9 +55,8 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         reason = error.strerror or str(error)
-        raise StorageError(
-            f"cannot write {path}: {reason}; free some space or choose a folder you may write to"
-        ) from error
+        remedy = _REMEDIES.get(error.errno or 0, "choose another folder")
+        raise StorageError(f"cannot write {path}: {reason}; {remedy}") from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -80,11 +98,15 @@ def ensure_writable(folder: Path) -> None:
 
 
 def sweep_unfinished(folder: Path) -> None:
-    """Delete what a killed process of this machine was writing below `folder`."""
-    for path in folder.rglob(".*.part"):
-        host, _, process = path.name.split(".")[-3].rpartition("-")
-        if host == _host() and process.isdigit() and not _is_running(int(process)):
-            path.unlink(missing_ok=True)
+    """Delete what a killed process of this machine was writing below `folder`.
+
+    Raises StorageError.
+    """
+    with storage_errors(folder):
+        for path in folder.rglob(".*.part"):
+            host, _, process = path.name.split(".")[-3].rpartition("-")
+            if host == _host() and process.isdigit() and not _is_running(int(process)):
+                path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -29,6 +29,9 @@ from .split import SplitModel
 
 WEIGHTS = ("default",)
 
+#: safetensors reads no file whose first eight bytes, its header's length, are more.
+_LONGEST_HEADER = 100_000_000
+
 
 def load_split(
     network: str, split: str, *, weights: str | None = "default", path: str | Path | None = None
@@ -251,6 +254,8 @@ def _read(file: Path) -> bytes:
         raise CheckpointError(
             f"{file} cannot be read: {error.strerror}; check the path of the checkpoint"
         ) from error
+    except ValueError as error:  # NUL, or characters that no path can hold
+        raise CheckpointError(f"{str(file)!r} is not a path: {error}; check it") from error
 
 
 def _parse(file: Path, content: bytes, architecture: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -261,6 +266,12 @@ def _parse(file: Path, content: bytes, architecture: Mapping[str, Any]) -> dict[
         found = json.loads(metadata["architecture"])
         digest = metadata["tensors_sha256"]
     except (SafetensorError, ValueError) as error:
+        if _is_pickle(content):
+            raise CheckpointError(
+                f"{file} is a pickle, as torch.save writes; splitzoo never unpickles, since that "
+                "can run code. Load it yourself with torch.load(..., weights_only=True) and give "
+                f"it to {_loader(architecture)}"
+            ) from None
         raise CheckpointError(
             f"{file} is truncated or damaged ({error}); get it again or train it again"
         ) from error
@@ -277,6 +288,20 @@ def _parse(file: Path, content: bytes, architecture: Mapping[str, Any]) -> dict[
             f"{file} is damaged: its tensors are not those that were written; get it again"
         )
     return tensors
+
+
+def _is_pickle(content: bytes) -> bool:
+    """Whether a file begins like those of torch.save, zipped or legacy, and no safetensors."""
+    return (
+        content.startswith((b"PK\x03\x04", b"\x80"))
+        and int.from_bytes(content[:8], "little") > _LONGEST_HEADER
+    )
+
+
+def _loader(architecture: Mapping[str, Any]) -> str:
+    if "network" in architecture:
+        return "load_split(..., weights=None).load_layers(...)"
+    return "the network made with weights=None by load_state_dict(...)"
 
 
 def _short(architecture: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from argparse import ArgumentParser, Namespace
 from itertools import groupby
 
@@ -16,7 +17,7 @@ from ..results import Result
 from ..rows import rows
 from ..runner import Run, ensure_result
 from ..store import ResultStore
-from .options import LOCAL_RESULTS, add_device, add_only, add_profile, add_results
+from .options import LOCAL_RESULTS, add_device, add_only, add_profile, add_results, add_seed
 
 
 def add(parser: ArgumentParser) -> None:
@@ -31,7 +32,7 @@ def add(parser: ArgumentParser) -> None:
         "whose setting allows it, or on those of --only; may be given again",
     )
     add_results(parser, LOCAL_RESULTS)
-    parser.add_argument("--seed", type=int, default=0, help="seed of the attack (default: 0)")
+    add_seed(parser)
     add_device(parser)
     parser.add_argument(
         "--fresh", action="store_true", help="run again what is already there and current"
@@ -69,8 +70,10 @@ def run(options: Namespace) -> int:
     results = []
     for number, planned in enumerate(runs, start=1):
         print(f"[{number}/{len(runs)}] {planned.cell.key} {planned.attack} …", file=sys.stderr)
+        started = time.perf_counter()
         result, note = ensure_result(planned, store, device, fresh=options.fresh)
-        print(f"      {_score(result)}   ({note})", file=sys.stderr, flush=True)
+        took = time.perf_counter() - started
+        print(f"      {_score(result)}   ({note}, took {took:.1f} s)", file=sys.stderr, flush=True)
         results.append(result)
     page = write_leaderboard(store, options.profile)
     for _, group in groupby(results, lambda result: result.cell.setting):

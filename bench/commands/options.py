@@ -2,12 +2,48 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+import math
+import re
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ...zoo import DEVICES, PROFILES
 
 LOCAL_RESULTS = Path("splitzoo-results")
+
+
+def folder(text: str) -> Path:
+    """An option's type: a folder that is there, or that can be made where it is not."""
+    path = Path(text)
+    with suppress(OSError, ValueError):  # a path that cannot be is refused on its first use
+        for each in (path, *path.parents):
+            if each.is_dir():
+                break
+            if each.exists():
+                raise ArgumentTypeError(f"{each} is a file; choose a folder")
+    return path
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """An option's type: the whole numbers from `low` to `high`, in plain digits."""
+
+    def parse(text: str) -> int:
+        if re.fullmatch("[0-9]{1,19}", text) and low <= int(text) <= high:
+            return int(text)
+        raise ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+
+    return parse
+
+
+def finite_numbers(text: str) -> list[float]:
+    """An option's type: one number or more, joined by commas."""
+    with suppress(ValueError):
+        numbers = [float(part) for part in text.split(",")]
+        if all(map(math.isfinite, numbers)):
+            return numbers
+    raise ArgumentTypeError(f"{text!r} is not finite numbers joined by commas, e.g. 0.1,1,10")
 
 
 def add_device(parser: ArgumentParser) -> None:
@@ -31,10 +67,20 @@ def add_profile(parser: ArgumentParser, default: str) -> None:
 def add_results(parser: ArgumentParser, default: Path) -> None:
     parser.add_argument(
         "--results",
-        type=Path,
+        type=folder,
         default=default,
         metavar="DIR",
         help="folder of the stored results (default: %(default)s)",
+    )
+
+
+def add_seed(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--seed",
+        type=whole_number(0, 2**63 - 1),
+        default=0,
+        metavar="N",
+        help="seed of the attack, a whole number (default: 0)",
     )
 
 

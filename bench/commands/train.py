@@ -22,7 +22,7 @@ from ...zoo.files import ensure_writable, write_text
 from ...zoo.manifest import FOLDER, add_record, read_record
 from ..offline import is_finished, progress_path, train, trainable, write
 from .info import what_it_took
-from .options import add_device
+from .options import add_device, folder
 
 
 def add(parser: ArgumentParser) -> None:
@@ -35,7 +35,7 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="everything that is not finished yet")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=folder,
         default=Path("checkpoints"),
         metavar="DIR",
         help="where NAME.safetensors and its record NAME.json go (default: %(default)s)",
@@ -68,26 +68,26 @@ def run(options: Namespace) -> int:
     device = pick_device(options.device)
     precision = pick_precision(options.precision, device)
     print(f"training in {precision} on {describe_device(device)}", file=sys.stderr)
-    folder = FOLDER if options.adopt else options.out
+    destination = FOLDER if options.adopt else options.out
     names = options.names or [
         name for name in trainable() if not is_finished(name, _record(name, options))
     ]
     for name in names:
         _say_what_it_took(name)
         trained = train(
-            name, device, precision=options.precision, before=lambda: ensure_writable(folder)
+            name, device, precision=precision, before=lambda: ensure_writable(destination)
         )
-        record = write(name, trained, folder)
+        record = write(name, trained, destination)
         if options.adopt:
             add_record(record)
             write_card(record)
         else:
             text = json.dumps(asdict(record), indent=2, ensure_ascii=False) + "\n"
-            write_text((folder / name).with_suffix(".json"), text)
+            write_text((destination / name).with_suffix(".json"), text)
         progress_path(name).unlink(missing_ok=True)  # the network is stored
         reached = ", ".join(f"{key} {value}" for key, value in record.reached.items())
         print(f"{name}: {reached}", file=sys.stderr)
-        print(folder / record.file, flush=True)
+        print(destination / record.file, flush=True)
     return 0
 
 

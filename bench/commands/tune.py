@@ -11,7 +11,7 @@ from ...zoo import MisuseError, UnknownNameError, pick_device
 from ..plan import select, with_attacks
 from ..runner import Run
 from ..tuning import ensure_tunable, keep, tune
-from .options import add_device, add_only
+from .options import add_device, add_only, finite_numbers, whole_number
 
 
 def add(parser: ArgumentParser) -> None:
@@ -22,13 +22,17 @@ def add(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--grid",
-        type=lambda text: [float(value) for value in text.split(",")],
+        type=finite_numbers,
         default=[],
         metavar="A,B,…",
         help="the values to try, e.g. 0.1,1,10; a grid whose best value is its end is carried on",
     )
     parser.add_argument(
-        "--per-class", type=int, default=2, help="training images a class (default: %(default)s)"
+        "--per-class",
+        type=whole_number(1, 5000),  # no class of either data set has fewer
+        default=2,
+        metavar="N",
+        help="training images a class (default: %(default)s)",
     )
     parser.add_argument(
         "--go-on",
