@@ -130,13 +130,17 @@ def beyond(curve: Sequence[Point], ends: tuple[float | None, float | None]) -> f
     """The next value to try, beyond the end of the grid at which its best value lies.
 
     The field's own end where it has one below; else geometric, by the ratio of the two values at
-    that end of the grid, threefold where there is but one.
+    that end of the grid, threefold where there is but one, in two digits.
     """
     values = sorted(point.value for point in curve)
     if open_end(list(curve), ends) == "low":
-        return ends[0] if ends[0] is not None else values[0] / _ratio(values[:2])
-    step = values[-1] * _ratio(values[-2:])
+        return ends[0] if ends[0] is not None else _two_digits(values[0] / _ratio(values[:2]))
+    step = _two_digits(values[-1] * _ratio(values[-2:]))
     return step if ends[1] is None else min(step, ends[1])
+
+
+def _two_digits(value: float) -> float:
+    return float(f"{value:.2g}")
 
 
 def _ratio(values: Sequence[float]) -> float:

@@ -145,6 +145,9 @@ _BUILDERS: dict[str, Callable[..., nn.Module]] = {
 }
 
 
+_PARTS = {"network": 1, "inverse": 1, "shadow": 2, "judge": 1}
+
+
 def _names(target: str) -> tuple[str, str]:
     network, _, split = target.partition("/")
     return network, split
@@ -152,7 +155,12 @@ def _names(target: str) -> tuple[str, str]:
 
 def build(architecture: Mapping[str, Any]) -> nn.Module:
     """A fresh network as an architecture describes it, on the CPU."""
-    return _BUILDERS[next(iter(architecture))](*architecture.values())
+    kind = next(iter(architecture), "")
+    if len(architecture) != _PARTS.get(kind, 0):
+        raise CheckpointError(
+            f"{dict(architecture)} is no architecture that this version builds; update splitzoo"
+        )
+    return _BUILDERS[kind](*architecture.values())
 
 
 def _load_variant(

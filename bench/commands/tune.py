@@ -58,7 +58,10 @@ def run(options: Namespace) -> int:
     among = with_attacks([options.attack], anywhere=bool(options.only))
     cells = [each.cell for each in select(options.only, among)]
     for cell in cells:
-        Run(cell, options.attack, "standard").check()
+        planned = Run(cell, options.attack, "standard")
+        planned.check()
+        if not isinstance(getattr(planned.configure(), options.field), float):
+            raise MisuseError(f"{options.field} is not a real number; only those can be tuned")
     ensure_tunable()
     for cell in cells:
         chosen = tune(

@@ -1,0 +1,217 @@
+"""Malformed files and odd command lines: one line each, never a traceback, nothing accepted.
+
+A short run by default; `SPLITZOO_FUZZ=900 pytest tests/test_fuzz.py` makes it a long one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import json
+import math
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from splitzoo.attacks.tuned import TUNED, decode
+from splitzoo.bench import Cell, ResultStore
+from splitzoo.bench.cli import COMMANDS, main
+from splitzoo.bench.leaderboard import render
+from splitzoo.bench.rows import load_results
+from splitzoo.bench.store import PUBLISHED
+from splitzoo.zoo import CheckpointError, MisuseError, ResultError, SplitzooError
+from splitzoo.zoo.cards import card
+from splitzoo.zoo.loading import build
+from splitzoo.zoo.manifest import PATH, read_manifest
+
+EXAMPLES = int(os.environ.get("SPLITZOO_FUZZ", "60"))
+fuzz = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+HOSTILE: tuple[Any, ...] = (
+    None, True, False, 0, -1, 1, 7, 5000, 2**31, 2**63, 2**64, -(2**70), 1e308, -1e308, 0.5, -0.5,
+    math.nan, math.inf, -math.inf, "", "x", "../../escape", "/absolute", "a\nb", "a\x00b", "\ud800",
+    "|`<b>", "9" * 400, "1", "nan", [], {}, [None], [[]], [1, 1], ["x"], [math.nan], {"": None},
+    {"a": {"a": {"a": []}}}, [0] * 100, [True] * 100, [1e9] * 100,
+)  # fmt: skip
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of everything within a JSON value."""
+    if path:
+        yield path
+    within: Any = ()
+    if isinstance(value, (dict, list)):
+        within = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, each in within:
+        yield from places(each, (*path, key))
+
+
+def damaged(document: Any, seed: int) -> str:
+    """The document with one to three places replaced, deleted, doubled or moved, or cut short."""
+    draw = random.Random(seed)
+    value = copy.deepcopy(document)
+    for _ in range(draw.choice((1, 1, 1, 2, 3))):
+        shallow = [path for path in places(value) if len(path) <= draw.choice((1, 2, 3, 9))]
+        if not shallow:
+            break
+        *way, last = draw.choice(shallow)
+        parent = value
+        for key in way:
+            parent = parent[key]
+        kind = draw.random()
+        if kind < 0.6:
+            parent[last] = copy.deepcopy(draw.choice(HOSTILE))
+        elif kind < 0.75:
+            del parent[last]
+        elif isinstance(parent, dict):
+            parent[draw.choice(("surprise", "", "x\n", "Ω", str(last) + "_"))] = parent[last]
+        else:
+            parent.append(parent[last])
+    text = json.dumps(value)
+    kind = draw.random()
+    if kind < 0.05:
+        return text[: draw.randrange(len(text))]
+    if kind < 0.08:
+        return draw.choice(("", "[", "null", "[]", "{}", "0", '"x"', "[" * 100_000, "\x00"))
+    return text
+
+
+SEEDS = st.integers(0, 2**32)
+CELL = Cell("black_box_same_set", "lenet", "relu2")
+RESULT = json.loads(
+    ResultStore(PUBLISHED).path("standard", CELL, "model_reconstruction", 0).read_text("utf-8")
+)
+
+
+@fuzz
+@given(SEEDS)
+def test_a_malformed_result_is_refused_or_harmless(
+    tmp_path_factory: pytest.TempPathFactory, seed: int
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "fuzzed"
+    store = ResultStore(folder)
+    path = store.path("standard", CELL, "model_reconstruction", 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(damaged(RESULT, seed), "utf-8", errors="surrogatepass")
+    with contextlib.suppress(ResultError):
+        store.load("standard", CELL, "model_reconstruction")
+    contents = store.contents("standard")
+    assert len(contents.results) + len(contents.skipped) == 1
+    for result in contents.results:  # what is accepted can be true
+        if result.failure is None:
+            scores = result.reported
+            count = len(scores["indices"])
+            assert len(set(scores["indices"])) == count > 0
+            assert all(len(values) == count for values in scores.values())
+            assert all(0 <= value <= 100 for value in scores["psnr"])
+            assert all(-1 <= value <= 1 for value in scores["ssim"])
+            assert {type(value) for value in scores["exact"] + scores["label"]} == {bool}
+        assert result.cost.queries >= 0
+        assert 0 <= result.cost.online_seconds < math.inf
+        assert 0 <= result.cost.offline_seconds < math.inf
+        assert 0 <= result.seed < 2**63
+        render(store, "standard", folder / "page.md")
+        load_results(folder)
+
+
+@fuzz
+@given(SEEDS)
+def test_malformed_tuned_fields_are_refused_or_harmless(seed: int) -> None:
+    published = json.loads(TUNED.read_text("utf-8"))
+    few = {"rmle": {key: published["rmle"][key] for key in list(published["rmle"])[:2]}}
+    text = damaged(few, seed).encode("utf-8", "surrogatepass")
+    try:
+        accepted = decode(text)
+    except (ValueError, RecursionError):  # what `tuned` turns into one line
+        return
+    for cells in accepted.values():
+        for choices in cells.values():
+            for choice in choices.values():
+                curve = {point.value: point.psnr for point in choice.evidence.curve}
+                assert math.isfinite(choice.value)
+                assert curve[choice.value] == max(curve.values())
+                assert all(0 <= psnr <= 100 for psnr in curve.values())
+
+
+@fuzz
+@given(SEEDS)
+def test_a_malformed_manifest_is_refused_or_harmless(
+    tmp_path_factory: pytest.TempPathFactory, seed: int
+) -> None:
+    published = json.loads(PATH.read_text("utf-8"))
+    names = ("lenet", "mnist_judge", "lenet_shadow_relu2-same_set_same_net")
+    published["checkpoints"] = {name: published["checkpoints"][name] for name in names}
+    path = tmp_path_factory.getbasetemp() / "manifest.json"
+    path.write_text(damaged(published, seed), "utf-8", errors="surrogatepass")
+    try:
+        manifest = read_manifest(path)
+    except CheckpointError:
+        return
+    for record in manifest.records.values():
+        assert "/" not in record.file
+        assert card(record)
+        with contextlib.suppress(SplitzooError):
+            build(record.architecture)
+
+
+WORDS = (
+    *COMMANDS, *HOSTILE[19:30], "--help", "--profile", "paper10", "standard", "--only",
+    "lenet/relu2", "white_box", "/", "--attack", "rmle", "shadow_model", "--results", "--seed",
+    "0", "-1", "1.5", "99999999999999999999", "--device", "cpu", "mps", "cpu:5", "cuda:99",
+    "--fresh", "--check", "--format", "csv", "json", "xml", "--field", "tv_weight", "iterations",
+    "space", "--grid", "1,2", "nan", "1,inf", ",", "--per-class", "--go-on", "--all", "--out",
+    "--adopt", "--precision", "half", "float32", "lenet", "lenet_inverse_relu2-same_set", "mnist",
+    "--card", "--estimate", "a" * 300,
+)  # fmt: skip
+
+
+@pytest.fixture
+def idle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Every command stops short of its work, and nothing is written outside a folder of its own."""
+
+    def stop(*_: Any, **__: Any) -> Any:
+        raise MisuseError("stopped short of work")
+
+    monkeypatch.chdir(tmp_path)
+    for place in (
+        "bench.ensure_result", "bench.write_leaderboard", "train.train", "tune.tune", "tune.keep",
+        "tune.ensure_tunable", "data.fetch_dataset", "leaderboard.write_leaderboard",
+        "figures.draw", "leaderboard.outdated", "score.rescore",
+    ):  # fmt: skip
+        monkeypatch.setattr(f"splitzoo.bench.commands.{place}", stop)
+    monkeypatch.setattr("splitzoo.bench.offline.estimate", stop)
+
+
+@fuzz
+@given(
+    st.lists(st.sampled_from([str(word) for word in WORDS]), max_size=7),
+    st.sampled_from(list(COMMANDS)),
+)
+@pytest.mark.usefixtures("idle")
+def test_an_odd_command_line_ends_with_a_status_and_a_line(words: list[str], command: str) -> None:
+    err = io.StringIO()
+    with contextlib.redirect_stderr(err), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            status: Any = main([command, *words])
+        except SystemExit as end:
+            status = end.code
+    assert status in (0, 1, 2)
+    assert status == 0 or ": error: " in err.getvalue() or "splitzoo: " in err.getvalue()
+    assert "Traceback" not in err.getvalue()
+
+
+def test_what_no_record_can_describe_is_refused() -> None:
+    for architecture in ({"foo": "x"}, {"shadow": "lenet/conv1"}, {"judge": "mnist", "a": "b"}):
+        with pytest.raises(CheckpointError, match="architecture"):
+            build(architecture)
