@@ -20,7 +20,7 @@ import os as _os
 import sys as _sys
 import types as _types
 
-dependencies = ["torch", "safetensors", "huggingface_hub", "numpy", "tqdm"]
+dependencies = ["torch", "safetensors", "huggingface_hub", "numpy", "tqdm", "filelock"]
 
 
 def _import_zoo():

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..zoo import Images
+from ..zoo.content import tensors_digest
 from ..zoo.precision import autocast, pick_precision
 from ..zoo.resume import Conditions, epoch_generator, run_epochs
 from .base import Attack
@@ -175,6 +176,7 @@ class LearnedAttack(Attack):
                 "attack": type(self).__name__,
                 "setting": adversary.setting.name,
                 "features": adversary.feature_shape,
+                "cloud": tensors_digest(adversary.cloud.state_dict()),
                 "seed": seed,
                 **self.recipe(),
             },

@@ -22,7 +22,7 @@ Finite = Annotated[float, Meta(ge=-1e12, le=1e12)]
 Position = Annotated[int, Meta(ge=0, lt=1 << 31)]
 
 
-class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Part(Struct, frozen=True, forbid_unknown_fields=True):
     """A part of the file; what it does not know is refused."""
 
 
@@ -79,8 +79,8 @@ Tuned = dict[str, dict[str, dict[str, Choice]]]
 
 
 def best(curve: list[Point]) -> float:
-    """The value of the highest mean PSNR; of equals, the first."""
-    return max(curve, key=lambda point: point.psnr).value
+    """The value of the highest mean PSNR; of equals, the least."""
+    return max(curve, key=lambda point: (point.psnr, -point.value)).value
 
 
 def open_end(curve: list[Point], ends: tuple[float | None, float | None]) -> str:

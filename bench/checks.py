@@ -1,93 +1,107 @@
-"""What a leaderboard rests on, looked at again: every score, hash and picture, and the page."""
+"""What a leaderboard rests on, looked at again: every score and hash, and the page."""
 
 from __future__ import annotations
 
 from functools import cache
 
-from ..zoo import CheckpointError, ResultError, evaluation_set, manifest
+from ..attacks import Capability, get_entry
+from ..attacks.tuned import open_ends, tuned
+from ..zoo import CheckpointError, ResultError, manifest
 from ..zoo.loading import content_of, resolve
 from .figures import is_current, pictures
+from .judging import judge_name
 from .leaderboard import leaderboard_path, render
+from .plan import assignments
 from .results import Result
-from .rows import rows
-from .runner import Run, judge_sha256
+from .rows import failures, rows
+from .runner import judge_sha256, shown_and_recovered
 from .scoring import wrong_scores
+from .standing import Standing, name_of, standing
 from .store import ResultStore
+from .tuning import outdated_choices
 
 
 def outdated(store: ResultStore, profile: str) -> list[str]:
-    """What `--check` complains about; empty where results, pictures and page all agree."""
-    contents = store.contents(profile)
-    problems = [*contents.skipped, *stale(store, profile)]
-    for result in contents.results:
+    """What `--check` complains about; empty where results, pictures and page all agree.
+
+    Of a picture only the note of the results that it was drawn from is compared, since another
+    version of matplotlib draws other pixels.
+    """
+    found = standing(store, profile)
+    problems = found.left_out
+    for result in found.results:
         problems += unfounded(result, store)
-    for picture in pictures(store, rows(contents.results)):
+    for picture in pictures(store, rows(found.results)):
         if not is_current(picture):
             problems.append(f"{picture.path} was not drawn from the stored results")
+    if store.is_published and profile == "standard":
+        problems += unpublishable(found)
     path = leaderboard_path(store, profile)
-    if not path.is_file() or path.read_text("utf-8") != render(store, profile, path):
+    try:
+        page = render(store, profile, path)
+    except ResultError as error:
+        return [*problems, str(error)]
+    if not path.is_file() or path.read_text("utf-8") != page:
         problems.append(f"{path} is not what the stored results render to")
     return problems
 
 
-def stale(store: ResultStore, profile: str) -> list[str]:
-    """Which stored results no longer belong to this benchmark, and why."""
-    found = []
-    for result in store.all(profile):
-        run = Run(result.cell, result.attack.name, profile, result.seed)
-        if changed := result.stale_because(run.key()):
-            found.append(f"{_name(result)} is stale: {changed} changed; run `splitzoo bench`")
-    return found
+def unpublishable(found: Standing) -> list[str]:
+    """What the repository's own page must not do: lack a row, show a failed one, or rest on a
+    hyperparameter whose search stopped early or was made for other networks."""
+    there = {(result.cell, result.attack.name) for result in found.results}
+    lacking = [each.key for each in assignments() if (each.cell, each.attack) not in there]
+    return [
+        *(f"{key} has no result that counts; run `splitzoo bench`" for key in lacking),
+        *failures(found.results),
+        *open_ends(tuned()),
+        *outdated_choices(),
+    ]
 
 
 def unfounded(result: Result, store: ResultStore) -> list[str]:
     """What a result claims that its images, or the checkpoints it names, do not bear out."""
     if result.failure is not None:
         return []
-    scenario = result.scenario
-    evaluation = evaluation_set(scenario.dataset, scenario.profile)
-    problems = []
     try:
-        recovered = store.recovered(result)
-        if result.reported["indices"] != evaluation.indices.tolist():
-            problems.append(f"{_name(result)} scores other images than {scenario.profile}'s")
-        elif recovered.shape != evaluation.images.pixels.shape:
-            problems.append(f"{_name(result)} recovered images of another shape")
-        else:
-            wrong = wrong_scores(result.reported, evaluation.images, scenario.dataset, recovered)
-            if wrong:
-                problems.append(
-                    f"{_name(result)}: {', '.join(wrong)} is not what its stored images score; "
-                    "run `splitzoo score`"
-                )
-        if result.judge_sha256 != judge_sha256(scenario.dataset):
-            problems.append(f"{_name(result)} was judged by another judge; run `splitzoo score`")
-        names = [scenario.network, f"{scenario.dataset}_judge"]
-        names += [result.network.name] if result.network and result.network.name else []
-        for name in names:
-            if damage := _damage(name):
-                problems.append(f"{_name(result)} rests on {damage}")
-        problems += _other_cost(result)
+        secrets, recovered = shown_and_recovered(result, store)
     except ResultError as error:
-        problems.append(str(error))
-    return problems
+        return [str(error)]
+    name, dataset = name_of(result), result.scenario.dataset
+    problems = []
+    if wrong := wrong_scores(result.reported, secrets, dataset, recovered):
+        problems.append(
+            f"{name}: {', '.join(wrong)} is not what its stored images score; run `splitzoo score`"
+        )
+    if result.judge_sha256 != judge_sha256(dataset):
+        problems.append(f"{name} was judged by another judge; run `splitzoo score`")
+    rests_on = [result.scenario.network, judge_name(dataset)]
+    if result.network is not None and result.network.name is not None:
+        rests_on.append(result.network.name)
+    problems += [f"{name} rests on {damage}" for each in rests_on if (damage := _damage(each))]
+    return [*problems, *_other_cost(result)]
 
 
 def _other_cost(result: Result) -> list[str]:
-    """Whether what an attack's training took is what the network's record says."""
-    if result.network is None or result.network.name is None:
+    """Whether queries and offline seconds are what the setting, or the network's record, says."""
+    cost, name = result.cost, name_of(result)
+    if Capability.QUERY not in get_entry(result.attack.name).attack.requires and cost.queries:
+        return [f"{name} claims {cost.queries} queries, and its attack makes none"]
+    record = manifest().records.get((result.network.name if result.network else None) or "")
+    if record is None:
         return []
-    training = manifest().get(result.network.name).training
-    said = (result.cost.offline_seconds, result.cost.queries)
-    if said == (round(training["seconds"], 3), training["queries"]):
+    said = (round(record.training["seconds"], 3), record.training["queries"])
+    if (cost.offline_seconds, cost.queries) == said:
         return []
-    return [f"{_name(result)} has another offline cost than the record of its network"]
+    return [f"{name} has another offline cost than the record of its network"]
 
 
 @cache
 def _damage(name: str) -> str:
     """Why a published checkpoint is not what its record says; empty where it is."""
-    record = manifest().get(name)
+    record = manifest().records.get(name)
+    if record is None:
+        return f"{name}, which has no record"
     try:
         content = content_of(resolve(record), record.architecture)
     except CheckpointError as error:
@@ -95,7 +109,3 @@ def _damage(name: str) -> str:
     if content != record.content_sha256:
         return f"{name}, whose file holds another network than its record says"
     return ""
-
-
-def _name(result: Result) -> str:
-    return f"{result.cell.key} {result.attack.name} (seed {result.seed})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import torch
@@ -27,10 +28,15 @@ def labels_recovered(secret: Images, dataset: str, recovered: Tensor) -> list[bo
     return [bool(hit) for hit in _logits(dataset, recovered).argmax(1) == secret.labels]
 
 
-def unsure(dataset: str, recovered: Tensor) -> bool:
-    """Whether the judge's first two labels are next to equal on every one of these images."""
-    best = _logits(dataset, recovered).topk(2).values
-    return bool((best[:, 0] - best[:, 1] < UNSURE).all())
+def unsure(secret: Images, dataset: str, recovered: Tensor, rows: Sequence[int]) -> bool:
+    """Whether, on each of these rows, the secret's label and another are the judge's next to equal
+    first two, so that either may come out first."""
+    if not rows:
+        return True
+    logits, labels = _logits(dataset, recovered[list(rows)]), secret.labels[list(rows)]
+    true = logits.gather(1, labels[:, None])[:, 0]
+    others = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
+    return bool(((true - others).abs() < UNSURE).all())
 
 
 @torch.no_grad()

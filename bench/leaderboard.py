@@ -11,12 +11,13 @@ from dataclasses import MISSING
 from dataclasses import fields as dataclass_fields
 from itertools import groupby
 from pathlib import Path
+from statistics import fmean
 from typing import TypeVar
 
 from tabulate import tabulate
 
 from ..attacks import CATALOGUE, SETTINGS, get_entry, get_setting
-from ..zoo import ResultError, get_network, manifest
+from ..zoo import ResultError, evaluation_set, get_network
 from ..zoo.files import write_text
 from .cells import Cell, columns
 from .comparison import (
@@ -29,10 +30,12 @@ from .comparison import (
     sweep_sentence,
 )
 from .figures import Picture, draw, pictures
+from .judging import labels_recovered
 from .metrics import PSNR_CAP, RECOGNISABLE_SSIM, Mean, mean
 from .plan import paper_figure
 from .results import BENCHMARK_VERSION, Result
 from .rows import Row, failures, rows
+from .standing import standing
 from .store import PUBLISHED, ResultStore
 from .tuning import chosen_with
 
@@ -72,7 +75,7 @@ WHAT = {
 
 def leaderboard_path(store: ResultStore, profile: str) -> Path:
     """The repository's `leaderboard.md` for the published results, else a file beside them."""
-    if store.folder.resolve() == PUBLISHED.resolve() and profile == "standard":
+    if store.is_published and profile == "standard":
         return PUBLISHED.parent.parent / "leaderboard.md"
     return store.folder / f"leaderboard-{profile}.md"
 
@@ -81,7 +84,7 @@ def write_leaderboard(store: ResultStore, profile: str) -> Path:
     """Render, draw what pictures are missing or out of date, and write both."""
     path = leaderboard_path(store, profile)
     text = render(store, profile, path)
-    for picture in pictures(store, rows(store.all(profile))):
+    for picture in pictures(store, rows(standing(store, profile).results)):
         draw(store, picture)
     write_text(path, text)
     return path
@@ -89,11 +92,11 @@ def write_leaderboard(store: ResultStore, profile: str) -> Path:
 
 def render(store: ResultStore, profile: str, path: Path) -> str:
     """The Markdown page, with pictures linked relative to `path`."""
-    stored = store.all(profile)
+    stored = standing(store, profile).results
     results = rows(stored)
     if not stored:
         raise ResultError(
-            f"{store.folder} holds no results of profile {profile}; run "
+            f"{store.folder} holds no current results of profile {profile}; run "
             f"`splitzoo bench --profile {profile}` first"
         )
     notes = store.folder / "notes.md"
@@ -151,8 +154,9 @@ def _judged(results: Sequence[Row]) -> str:
     """How often each judge reads the right label off the evaluation images themselves."""
     shares = []
     for dataset in dict.fromkeys(result.cell.dataset for result in results):
-        reached = manifest().get(f"{dataset}_judge").reached
-        shares.append(f"{100 * reached['evaluation_accuracy']:.0f} % of {dataset}'s")
+        secrets = evaluation_set(dataset, results[0].profile).images
+        hits = labels_recovered(secrets, dataset, secrets.pixels)
+        shares.append(f"{100 * fmean(hits):.0f} % of {dataset}'s")
     return ", ".join(shares)
 
 
@@ -243,6 +247,8 @@ def _takeaways(results: Sequence[Row]) -> str:
 
 def summary(results: Sequence[Row], *, markdown: bool = True) -> str:
     """One setting's table: targets as columns, a block of rows for the paper and each attack."""
+    if not results:
+        return ""
     shade = _shade if markdown else _plain
     setting = results[0].cell.setting
     targets = [t for t in columns() if any(r.cell.target == t for r in results)]
@@ -290,7 +296,7 @@ def _attack_rows(
         row("SSIM", quality("ssim", 4)),
         row(
             "recognisable",
-            lambda r: share([value > RECOGNISABLE_SSIM for value in r.per_image["ssim"]]),
+            lambda r: share(r.recognisable),
         ),
         row("exact", lambda r: share(r.per_image["exact"])),
         row("label", lambda r: share(r.per_image["label"])),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,12 +24,10 @@ from ..zoo import (
     holding,
     load_dataset,
     load_split,
-    manifest,
     pick_precision,
 )
-from ..zoo.files import sha256_file
 from ..zoo.judges import JUDGE_RECIPES, JUDGES, train_judge
-from ..zoo.loading import content_of, write_checkpoint
+from ..zoo.loading import content_with, write_checkpoint
 from ..zoo.resume import Conditions, EstimateError
 from ..zoo.training import RECIPES, accuracy, active_units, train_target
 from .adversaries import adversary_for
@@ -82,7 +81,7 @@ def is_finished(name: str, record: Record | None) -> bool:
 
 def target_of(run: Run) -> str:
     """Content hash of the target that a learned network is trained against."""
-    return manifest().get(run.cell.network).content_sha256
+    return run.target_sha256
 
 
 def train(
@@ -153,13 +152,13 @@ def write(name: str, trained: Trained, folder: Path) -> Record:
     """Write `NAME.safetensors` into `folder` and return its record."""
     file = folder / f"{name}.safetensors"
     architecture = trained.record["architecture"]
-    write_checkpoint(file, trained.tensors, architecture)
+    content = write_checkpoint(file, trained.tensors, architecture)
     return Record(
         name=name,
         file=file.name,
-        sha256=sha256_file(file),
-        bytes=file.stat().st_size,
-        content_sha256=content_of(file, architecture),
+        sha256=hashlib.sha256(content).hexdigest(),
+        bytes=len(content),
+        content_sha256=content_with(trained.tensors, architecture),
         versions=versions(),
         date=today(),
         licence="MIT",

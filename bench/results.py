@@ -8,7 +8,6 @@ isolated, how the row was verified, and a failure with its reason.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -29,7 +28,7 @@ BENCHMARK_VERSION = 2
 
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")]
-Line = Annotated[str, Meta(max_length=1000)]
+Line = Annotated[str, Meta(max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")]
 Day = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d\Z")]
 Count = Annotated[int, Meta(ge=0, lt=1 << 53)]
 Seconds = Annotated[float, Meta(ge=0, lt=1e12)]
@@ -39,7 +38,7 @@ PerImage = dict[str, list[bool | int | float]]
 Isolation = Literal["in_process", "process", "sandbox"]
 
 
-class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Part(Struct, frozen=True, forbid_unknown_fields=True):
     """A part of a result file; what it does not know is refused."""
 
 
@@ -164,18 +163,7 @@ class Result(_Part, frozen=True):
 
     def key(self) -> dict[str, Any]:
         """What must agree with a run's key for this result to count as that run's."""
-        scenario = self.scenario
-        published = self.network is not None and self.network.name is not None
-        return {
-            "benchmark_version": self.benchmark_version,
-            "target_sha256": scenario.target_sha256,
-            "defence": None if scenario.defence is None else msgspec.to_builtins(scenario.defence),
-            "images_sha256": scenario.images_sha256,
-            "attack_class": self.attack.type,
-            "attack_version": self.attack.version,
-            "attack_fields": self.attack.fields,
-            "network_sha256": self.network.sha256 if self.network and published else None,
-        }
+        return key_of(self.benchmark_version, self.scenario, self.attack, self.network)
 
     def stale_because(self, key: Mapping[str, Any]) -> str:
         """Why this result does not belong to `key`; empty where it does."""
@@ -183,8 +171,32 @@ class Result(_Part, frozen=True):
         return ", ".join(name for name in mine if mine[name] != key.get(name))
 
 
+def key_of(
+    version: int, scenario: Scenario, attack: AttackUsed, network: NetworkUsed | None
+) -> dict[str, Any]:
+    """What makes two results one row's, by the names that a stale one is explained with.
+
+    A network that was trained for the run alone has no name and does not count.
+    """
+    published = network is not None and network.name is not None
+    return {
+        "benchmark_version": version,
+        "target_sha256": scenario.target_sha256,
+        "defence": None if scenario.defence is None else msgspec.to_builtins(scenario.defence),
+        "images_sha256": scenario.images_sha256,
+        "attack_class": attack.type,
+        "attack_version": attack.version,
+        "attack_fields": attack.fields,
+        "network": network.name if network and published else None,
+        "network_sha256": network.sha256 if network and published else None,
+    }
+
+
 def check_per_image(values: PerImage) -> None:
-    """Raise ValueError unless these are the scores of distinct images, each in its range."""
+    """Raise ValueError unless these are the scores of distinct images, each in its range.
+
+    A metric may be missing, as in a file that is older than the metric: `splitzoo score` adds it.
+    """
     indices = values.get("indices", [])
     if not indices or any(not _is_count(index) for index in indices):
         raise ValueError("it does not say which images it scores")
@@ -192,18 +204,16 @@ def check_per_image(values: PerImage) -> None:
         raise ValueError("it scores an image twice")
     if any(len(each) != len(indices) for each in values.values()):
         raise ValueError("its per-image values are not equally many")
-    for name, metric in METRICS.items():
-        if name not in values:
-            raise ValueError(f"its per-image values lack {name}; run `splitzoo score`")
-        truth = metric.digits is None
-        for value in values[name]:
-            if isinstance(value, bool) != truth or not metric.low <= value <= metric.high:
-                raise ValueError(f"{name} cannot be {value}")
     for name, each in values.items():
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
             raise ValueError(f"{name!r} is not the name of a metric")
-        if not all(isinstance(value, bool) or math.isfinite(value) for value in each):
-            raise ValueError(f"{name} is not finite")
+        metric = METRICS.get(name)
+        if metric is None:
+            continue
+        truth = metric.digits is None
+        for value in each:
+            if isinstance(value, bool) != truth or not metric.low <= value <= metric.high:
+                raise ValueError(f"{name} cannot be {str(value)[:40]}")
 
 
 def _is_count(value: object) -> bool:
@@ -224,7 +234,7 @@ def decode(text: bytes | str, source: object) -> Result:
     """Parse and check one result file. ResultError where it is not one."""
     try:
         return msgspec.json.decode(text, type=Result)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ResultError(
             f"{source} is not a result ({reason}); delete it and run again"

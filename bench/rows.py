@@ -12,8 +12,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from ..zoo import ResultError
 from .cells import Cell
+from .metrics import RECOGNISABLE_SSIM
 from .results import PerImage, Result
+from .standing import standing
 from .store import PUBLISHED, ResultStore
 
 FORMATS = ("markdown", "csv", "json")
@@ -67,6 +70,15 @@ class Row:
         return {**means, "indices": reported[0]["indices"]}
 
     @property
+    def recognisable(self) -> list[float]:
+        """Each image's share of seeds with which it came back recognisable."""
+        ssim = [result.reported["ssim"] for result in self.results]
+        return [
+            fmean(value > RECOGNISABLE_SSIM for value in values)
+            for values in zip(*ssim, strict=True)
+        ]
+
+    @property
     def n(self) -> int:
         """How many images."""
         return len(self.results[0].reported["indices"])
@@ -96,11 +108,19 @@ def _grouped(results: Iterable[Result]) -> list[Row]:
 def load_results(folder: str | Path = PUBLISHED, profile: str = "standard") -> list[dict[str, Any]]:
     """Every stored value as a row of a long table, e.g. for `pandas.DataFrame(load_results())`.
 
+    Only results that count stand in it, those that the page shows; ResultError where there is none.
     Columns: setting, network, split, defence, attack, seed, profile, image (position in the test
     part), metric, value. Truths are 0 and 1. Failed runs have one row, of metric "failure".
     """
     table = []
-    for result in ResultStore(Path(folder)).all(profile):
+    store = ResultStore(Path(folder))
+    found = standing(store, profile)
+    if not found.results:
+        raise ResultError(
+            f"{folder} holds no current results of profile {profile}; run "
+            f"`splitzoo bench --profile {profile}` first"
+        )
+    for result in found.results:
         scenario = result.scenario
         about: dict[str, Any] = {
             "setting": scenario.setting,

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..attacks import Attack, LearnedAttack, get_entry, get_setting
 from ..zoo import (
+    Images,
     Record,
     ResultError,
     content_sha256,
@@ -37,6 +38,7 @@ from .results import (
     NetworkUsed,
     Result,
     Scenario,
+    key_of,
 )
 from .scoring import score, to_8_bit, wrong_scores
 from .store import ResultStore
@@ -77,14 +79,23 @@ class Run:
         """The record of the network that the attack learns here, if one has been published.
 
         None where the attack learns none, and where the published one was trained against
-        another target or by another recipe: then it is not what this run is about.
+        another target, by another recipe or from another seed: then it is not what this run is
+        about.
         """
         record = manifest().records.get(self.checkpoint_name() or "")
         if record is None:
             return None
-        target = manifest().get(self.cell.network).content_sha256
-        belongs = (record.target_sha256, record.training["recipe"]) == (target, self.recipe())
+        belongs = (
+            record.target_sha256 == self.target_sha256
+            and record.training["recipe"] == self.recipe()
+            and record.seed == self.seed
+        )
         return record if belongs else None
+
+    @property
+    def target_sha256(self) -> str:
+        """Content hash of the target."""
+        return manifest().get(self.cell.network).content_sha256
 
     def scenario(self) -> Scenario:
         """What is attacked, under which threat model, with which images."""
@@ -93,7 +104,7 @@ class Run:
             setting=cell.setting,
             network=cell.network,
             split=cell.split,
-            target_sha256=manifest().get(cell.network).content_sha256,
+            target_sha256=self.target_sha256,
             dataset=cell.dataset,
             profile=self.profile,
             images_sha256=evaluation_set(cell.dataset, self.profile).sha256,
@@ -111,17 +122,18 @@ class Run:
 
     def key(self) -> dict[str, Any]:
         """What a stored result must agree with to count as this run's."""
-        scenario, attack, network = self.scenario(), self.attack_used(), self.published()
-        return {
-            "benchmark_version": BENCHMARK_VERSION,
-            "target_sha256": scenario.target_sha256,
-            "defence": None,
-            "images_sha256": scenario.images_sha256,
-            "attack_class": attack.type,
-            "attack_version": attack.version,
-            "attack_fields": attack.fields,
-            "network_sha256": network.content_sha256 if network else None,
-        }
+        return key_of(
+            BENCHMARK_VERSION, self.scenario(), self.attack_used(), network_used(self.published())
+        )
+
+
+def network_used(record: Record | None) -> NetworkUsed | None:
+    """How a result names a published network; None for none."""
+    if record is None:
+        return None
+    return NetworkUsed(
+        sha256=record.content_sha256, name=record.name, precision=record.training["precision"]
+    )
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,9 +173,7 @@ def run_cell(run: Run, store: ResultStore, device: torch.device) -> Result:
     network = recovery.network
     if record:
         offline = record.training["seconds"], record.training["queries"]
-        network = NetworkUsed(
-            sha256=record.content_sha256, name=record.name, precision=record.training["precision"]
-        )
+        network = network_used(record)
     recovered = to_8_bit(recovery.images)
     result = Result(
         benchmark_version=BENCHMARK_VERSION,
@@ -233,20 +243,35 @@ def deterministic() -> Any:
 def rescore(result: Result, store: ResultStore) -> Result:
     """A stored result with every metric taken anew from its stored images; nothing is attacked.
 
-    Returns the result itself, and writes nothing, where its scores are right already.
+    Returns the result itself, and writes nothing, where its scores are right already. Raises
+    ResultError where its images are not those of its scenario.
     """
     scenario = result.scenario
     if result.failure is not None:
         return result
-    images = evaluation_set(scenario.dataset, scenario.profile).images
-    recovered, judge = store.recovered(result), judge_sha256(scenario.dataset)
+    images, recovered = shown_and_recovered(result, store)
+    judge = judge_sha256(scenario.dataset)
     wrong = wrong_scores(result.reported, images, scenario.dataset, recovered)
     if not wrong and result.judge_sha256 == judge:
         return result
     scores = {"indices": result.reported["indices"], **score(images, scenario.dataset, recovered)}
-    return store.save(
-        msgspec.structs.replace(result, reported=scores, judge_sha256=judge), recovered
-    )
+    again = msgspec.structs.replace(result, reported=scores, judge_sha256=judge)
+    return store.save(again, recovered, instead_of=result)
+
+
+def shown_and_recovered(result: Result, store: ResultStore) -> tuple[Images, Tensor]:
+    """The images that a result is scored on, and its stored images of them, equally shaped.
+
+    ResultError where the result is of other images, or its own are missing or another's.
+    """
+    scenario = result.scenario
+    evaluation = evaluation_set(scenario.dataset, scenario.profile)
+    recovered = store.recovered(result)
+    if result.reported["indices"] != evaluation.indices.tolist():
+        raise ResultError(f"{store.path_of(result)} scores other images than its profile's")
+    if recovered.shape != evaluation.images.pixels.shape:
+        raise ResultError(f"{store.path_of(result)} has recovered images of another shape")
+    return evaluation.images, recovered
 
 
 def ensure_result(

@@ -65,9 +65,10 @@ def wrong_scores(
     """Names of the metrics of which a stored value is not what the images score.
 
     A number may differ by the rounding of its last stored digit. A label may differ where the
-    judge all but hesitates between two, since another processor sums in another order.
+    judge all but hesitates between it and another, since another processor sums in another order.
+    Values under a name that is no metric's are wrong too.
     """
-    wrong = []
+    wrong = sorted(set(stored) - set(METRICS) - {"indices"})
     for name, metric in METRICS.items():
         again = metric.compute(secrets, dataset, recovered)
         before = stored.get(name, ())
@@ -83,7 +84,8 @@ def wrong_scores(
                 for row, pair in enumerate(zip(before, again, strict=True))
                 if pair[0] != pair[1]
             ]
-            if differ and not (name == "label" and unsure(dataset, recovered[differ])):
+            doubtful = name == "label" and unsure(secrets, dataset, recovered, differ)
+            if differ and not doubtful:
                 wrong.append(name)
     return wrong
 

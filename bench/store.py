@@ -48,6 +48,11 @@ class ResultStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @property
+    def is_published(self) -> bool:
+        """Whether these are the repository's own results."""
+        return self.folder.resolve() == PUBLISHED.resolve()
+
     def path(self, profile: str, cell: Cell, attack: str, seed: int) -> Path:
         """Where a result's JSON stands."""
         name = f"{cell.network}-{cell.split}"
@@ -62,19 +67,25 @@ class ResultStore:
         return self.folder / profile / "figures"
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the folder against other writers; sweep up what a killed one left half-written."""
-        with storage_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+    def writing(self, folder: Path) -> Iterator[None]:
+        """Hold the store against other writers; sweep up what a killed one left half-written in
+        the folder that is written to."""
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         with alone(self.folder / "results"):
-            sweep_unfinished(self.folder)
+            sweep_unfinished(folder)
             yield
 
-    def save(self, result: Result, recovered: Tensor | None) -> Result:
+    def save(
+        self, result: Result, recovered: Tensor | None, *, instead_of: Result | None = None
+    ) -> Result:
         """Write the images (uint8 N×C×H×W), then the JSON, whose arrival makes both count.
 
         Returns the result with the sha256 of the images as they were in memory. Without images,
-        for a failure, those of an earlier success are deleted.
+        for a failure, those of an earlier success are deleted. With `instead_of` nothing is
+        written, and what stands there is returned, if that is no longer the result that was read.
+
+        Raises ResultError, before anything is written, for what could not be read again.
         """
         path = self.path_of(result)
         images = path.with_suffix(".safetensors")
@@ -83,10 +94,14 @@ class ResultStore:
             content = tensors_as_bytes({"recovered": recovered})
             digest = hashlib.sha256(content).hexdigest()
             result = msgspec.structs.replace(result, recovered_sha256=digest)
-        with self.writing():
+        text = encode(result)
+        decode(text, path)
+        with self.writing(path.parent):
+            if instead_of is not None and (found := self._read(path)) != instead_of:
+                return found
             if content is not None:
                 write_atomically(images, content)
-            write_text(path, encode(result))
+            write_text(path, text)
             if content is None:
                 images.unlink(missing_ok=True)
         return result

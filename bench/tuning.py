@@ -14,14 +14,15 @@ from pathlib import Path
 import msgspec
 import torch
 
-from ..attacks import Attack, Capability, Setting, get_setting
+from ..attacks import Attack, Capability, LearnedAttack, Setting, get_setting
 from ..attacks.tuned import TUNED, Choice, Evidence, Point, best, decode, open_end, tuned
 from ..zoo import Images, MisuseError, describe_device, load_dataset, load_network, manifest
 from ..zoo.files import alone, ensure_writable, write_text
-from .cells import Cell
+from .cells import Cell, check_names
 from .metrics import mean, psnr, ssim
 from .provenance import versions
 from .runner import Run, attack_images, plain
+from .scoring import to_8_bit
 
 #: The holding that tuning images come from.
 IMAGES = "training_set"
@@ -68,14 +69,21 @@ def tune(
         The chosen value, and as evidence the whole curve with the images, the networks, the
         attack's other fields and the versions that it was measured with.
 
-    Raises MisuseError where the best value is still an end after EXTENSIONS more values.
+    The best value may still be an end after EXTENSIONS more values: `open_end` tells, and so does
+    `leaderboard --check`. Raises MisuseError where a value is beyond the field's own ends, and
+    where there is nothing to go on from.
     """
     images, indices = tuning_images(cell.dataset, per_class)
     pixels = images.floats()
     planned = Run(cell, attack, "standard")
     base, record = planned.configure(), planned.published()
+    if isinstance(base, LearnedAttack) and field in base.TRAINING:
+        record = None  # another value is another network
     network = load_network(record.name) if record else None
     ends = ends_of(type(base), field)
+    for value in grid:
+        if not within(value, ends):
+            raise MisuseError(f"{field} cannot be {value:g}; its ends are {ends}")
 
     def evidence(curve: list[Point]) -> Evidence:
         return Evidence(
@@ -97,12 +105,18 @@ def tune(
         earlier = tuned().get(attack, {}).get(cell.key, {}).get(field)
         if earlier is not None and _same_circumstances(earlier.evidence, evidence(curve)):
             curve = list(earlier.evidence.curve)
+        elif not grid:
+            raise MisuseError(
+                f"{cell.key} {attack}: there is no curve of {field} to go on from that was "
+                "measured with the present networks, images and other fields; give a --grid"
+            )
 
     def measure(value: float) -> None:
         recovery = attack_images(
             replace(base, **{field: value}), cell, pixels, device=device, network=network
         )
-        quality = mean(psnr(pixels, recovery.images)), mean(ssim(pixels, recovery.images))
+        recovered = to_8_bit(recovery.images).double() / 255  # what the benchmark scores
+        quality = mean(psnr(pixels, recovered)), mean(ssim(pixels, recovered))
         point = Point(value=value, psnr=round(quality[0].value, 3), ssim=round(quality[1].value, 4))
         curve.append(point)
         print(
@@ -116,13 +130,11 @@ def tune(
             measure(value)
     for _ in range(EXTENSIONS):
         if not open_end(curve, ends):
-            return Choice(value=best(curve), evidence=evidence(curve))
-        measure(beyond(curve, ends))
-    if end := open_end(curve, ends):
-        raise MisuseError(
-            f"{cell.key} {attack}: the best {field}, {best(curve):g}, is still the {end} end of "
-            "its grid; give a --grid that goes on there, or that steps further"
-        )
+            break
+        further = beyond(curve, ends)
+        if further in {point.value for point in curve}:
+            break
+        measure(further)
     return Choice(value=best(curve), evidence=evidence(curve))
 
 
@@ -137,6 +149,12 @@ def beyond(curve: Sequence[Point], ends: tuple[float | None, float | None]) -> f
         return ends[0] if ends[0] is not None else _two_digits(values[0] / _ratio(values[:2]))
     step = _two_digits(values[-1] * _ratio(values[-2:]))
     return step if ends[1] is None else min(step, ends[1])
+
+
+def within(value: float, ends: tuple[float | None, float | None]) -> bool:
+    """Whether a field with these ends can have the value."""
+    low, high = ends
+    return (low is None or value >= low) and (high is None or value <= high)
 
 
 def _two_digits(value: float) -> float:
@@ -173,6 +191,34 @@ def _grants(setting: Setting, evidence: Evidence) -> bool:
     return setting.images == evidence.images and setting.allows(Capability.QUERY)
 
 
+def outdated_choices() -> list[str]:
+    """A line for each tuned value that was chosen for another target, network or attack, or
+    beside other fields than the attack has now. Old evidence that names no fields passes."""
+    found = []
+    for attack, cells in tuned().items():
+        for key, choices in cells.items():
+            run = Run(check_names(*key.split("/")), attack, "standard")
+            base, record = run.configure(), run.published()
+            for field, choice in choices.items():
+                evidence = choice.evidence
+                others = plain({k: v for k, v in asdict(base).items() if k != field})
+                now = (
+                    run.target_sha256,
+                    record.content_sha256 if record else None,
+                    base.version,
+                    evidence.other_fields and others,
+                )
+                then = (
+                    evidence.target_sha256,
+                    evidence.network_sha256,
+                    evidence.attack_version,
+                    evidence.other_fields,
+                )
+                if now != then:
+                    found.append(f"{field} of {attack} at {key} was chosen for something else")
+    return found
+
+
 def ensure_tunable(path: Path = TUNED) -> None:
     """Raise StorageError before any work where `tuned.json` could not be written."""
     ensure_writable(path.parent)
@@ -184,5 +230,6 @@ def keep(attack: str, cell: Cell, field: str, chosen: Choice, path: Path = TUNED
         content = decode(path.read_bytes()) if path.is_file() else {}
         content.setdefault(attack, {}).setdefault(cell.key, {})[field] = chosen
         text = json.dumps(msgspec.to_builtins(content), indent=1, ensure_ascii=False)
+        decode(text.encode())  # what could not be read again is not written
         write_text(path, text + "\n")
     tuned.cache_clear()

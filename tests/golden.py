@@ -1,11 +1,12 @@
 """Golden runs: what each attack recovers from a tiny target, in a few steps, stored.
 
-    python tests/golden.py [NAME …]    records them anew
+    python tests/golden.py [CASE …]    records them anew
 
 A refactoring leaves them as they are. A change of behaviour does not, and then the attack's
 `version` is raised (its `training_version` too, where another network comes out), which makes
-its stored results stale, and the golden run is recorded anew. The file says with which versions
-of torch it was tried; recording adds the one at hand if the outcome is the same.
+its stored results stale, and the golden run is recorded anew; under the same version that is
+refused. A file says with which versions of torch it was tried; recording adds the one at hand
+where the outcome is the same.
 """
 
 from __future__ import annotations
@@ -13,19 +14,23 @@ from __future__ import annotations
 import json
 import math
 import sys
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from splitzoo.attacks import (
-    CATALOGUE,
     Adversary,
     Attack,
     Capability,
+    InverseNetwork,
     LearnedAttack,
+    ModelReconstruction,
     Setting,
+    ShadowModel,
 )
+from splitzoo.attacks.rmle import RELEASED, RMLE
 from splitzoo.zoo import Images, Network, SplitModel
 from splitzoo.zoo.resume import Conditions
 from torch import Tensor, nn
@@ -34,26 +39,80 @@ FOLDER = Path(__file__).with_name("golden")
 #: Largest difference of a pixel, or of a learned network's answer relative to its largest, that
 #: another version of torch, number of threads or processor is allowed.
 TOLERANCE = 2e-3
-IMAGES, SIDE = 2, 12
-#: Fewer steps than any user would take, and fields that the tiny target asks for.
-FEW = {"iterations": 12, "step_size": 0.05, "steps": 12, "batch_size": 8, "noise_images": 24}
+IMAGES = 2
+_ONLINE = {"iterations": 12, "step_size": 0.05, "tv_weight": 0.1}
+_OFFLINE = {"steps": 12, "batch_size": 8, "learning_rate": 3e-3}
+_NAMES = {"network": "lenet", "split": "conv1"}
 
 
-def _layers() -> dict[str, nn.Module]:
-    return {
-        "conv1": nn.Conv2d(1, 8, 5),
-        "relu1": nn.ReLU(),
-        "flatten": nn.Flatten(),
-        "fc1": nn.Linear(8 * (SIDE - 4) ** 2, 3),
-    }
+@dataclass(frozen=True)
+class Case:
+    """An attack with the fields that it runs with, and what its tiny target and setting are.
+
+    Every branch that some row of the leaderboard takes has a case.
+    """
+
+    attack: type[Attack]
+    fields: Mapping[str, Any]
+    grants: frozenset[Capability] = field(default_factory=lambda: frozenset(Capability))
+    split: str = "conv1"
+    side: int = 12
 
 
-TINY = Network("lenet", "Tiny", "mnist", (1, SIDE, SIDE), 3, (0.5,), (0.5,), _layers)
+_DATA, _QUERY, _STRUCTURE = Capability.DATA, Capability.QUERY, Capability.STRUCTURE
+CASES = {
+    "rmle": Case(RMLE, {**_ONLINE, "beta": 1.0}),
+    "rmle_released": Case(
+        RMLE, {**RELEASED, "iterations": 40, "tv_weight": 0.01, "step_size": 0.1}
+    ),
+    "inverse_network": Case(
+        InverseNetwork,
+        {**_OFFLINE, "architecture": "lenet/conv1"},
+        frozenset({_QUERY, _DATA}),
+    ),
+    "inverse_network_from_noise": Case(
+        InverseNetwork,
+        {**_OFFLINE, "architecture": "lenet/conv1", "noise_images": 24},
+        frozenset({_QUERY}),
+    ),
+    "shadow_model": Case(
+        ShadowModel, {**_ONLINE, **_OFFLINE, **_NAMES}, frozenset({_DATA, _STRUCTURE})
+    ),
+    "shadow_model_at_best_scale": Case(
+        ShadowModel,
+        {**_ONLINE, **_OFFLINE, **_NAMES, "init_gain": 0.6, "fit_scale": True, "weight_decay": 0.5},
+        frozenset({_DATA, _STRUCTURE}),
+        split="relu1",
+    ),
+    "shadow_model_of_another_structure": Case(
+        ShadowModel, {**_ONLINE, **_OFFLINE, **_NAMES}, frozenset({_DATA}), side=28
+    ),
+    "model_reconstruction": Case(
+        ModelReconstruction,
+        {**_ONLINE, **_OFFLINE, **_NAMES, "start": 0.25},
+        frozenset({_QUERY, _DATA, _STRUCTURE}),
+        split="relu1",
+    ),
+}
 
 
-def target() -> SplitModel:
-    """LeNet's first layer and a classifier, with weights from a formula: no generator, no file."""
-    model = SplitModel(TINY, "conv1")
+def tiny(case: Case) -> Network:
+    """A convolution, a ReLU and a classifier."""
+
+    def layers() -> dict[str, nn.Module]:
+        return {
+            "conv1": nn.Conv2d(1, 8, 5),
+            "relu1": nn.ReLU(),
+            "flatten": nn.Flatten(),
+            "fc1": nn.Linear(8 * (case.side - 4) ** 2, 3),
+        }
+
+    return Network("lenet", "Tiny", "mnist", (1, case.side, case.side), 3, (0.5,), (0.5,), layers)
+
+
+def target(case: Case) -> SplitModel:
+    """The case's network with weights from a formula: no generator, no file."""
+    model = SplitModel(tiny(case), case.split)
     with torch.no_grad():
         for number, parameter in enumerate(model.parameters()):
             count = torch.arange(parameter.numel(), dtype=torch.float64)
@@ -62,49 +121,42 @@ def target() -> SplitModel:
     return model.eval()
 
 
-def pictures(count: int, phase: float) -> Images:
+def pictures(count: int, side: int, phase: float) -> Images:
     """Smooth 8-bit images from a formula, with labels 0, 1, 2, 0, …"""
-    rows, columns = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
+    rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
     shift = phase + torch.arange(count).view(-1, 1, 1)
     values = 0.5 + 0.5 * torch.sin(rows * 0.6 + shift) * torch.cos(columns * 0.4 - shift)
     pixels = (255 * values).round().to(torch.uint8)[:, None]
     return Images(pixels, torch.arange(count) % 3)
 
 
-def setting_for(attack: type[Attack]) -> Setting:
-    """What the attack requires, with images and the structure besides."""
-    grants = attack.requires | {Capability.DATA, Capability.STRUCTURE}
-    return Setting("golden", "golden", "Golden", "-", grants, "training_set")
-
-
 def golden_run(name: str) -> dict[str, Tensor]:
-    """What the catalogue's attack learns and recovers: `recovered`, and `learned` if it does."""
-    entry = CATALOGUE[name]
-    attack = entry.configure("lenet", "conv1")
-    attack = replace(attack, **{k: v for k, v in FEW.items() if k in vars(attack)})
-    model = target()
+    """What the case's attack learns and recovers: `recovered`, and `learned` if it does."""
+    case = CASES[name]
+    attack = case.attack(**case.fields)
+    model = target(case)
+    images = "training_set" if _DATA in case.grants else None
     adversary = Adversary(
-        setting_for(entry.attack),
+        Setting("golden", "golden", "Golden", "-", case.grants, images),
         model,
         device=torch.device("cpu"),
-        data=lambda: pictures(24, 0.3),
-        fresh_edge=lambda: SplitModel(TINY, "conv1").edge,
+        data=lambda: pictures(24, case.side, 0.3),
+        fresh_edge=lambda: SplitModel(tiny(case), case.split).edge,
     )
-    secret = pictures(IMAGES, 1.1).floats()
+    secret = pictures(IMAGES, case.side, 1.1).floats()
     with torch.no_grad():
         features = model.edge(secret)
     if not isinstance(attack, LearnedAttack):
         return {"recovered": attack.prepare(adversary).reconstruct(features)}
     network, _ = attack.train(adversary, conditions=Conditions("float32"))
     with torch.no_grad():
-        shown = features if name == "inverse_network" else secret
-        answer = network(shown)
+        answer = network(features if isinstance(attack, InverseNetwork) else secret)
     recovered = attack.prepare(adversary, network=network).reconstruct(features)
-    return {"learned": answer, "recovered": recovered}
+    return {"learned": answer[:, :, ::3, ::3], "recovered": recovered[:, :, ::2, ::2]}
 
 
 def path(name: str) -> Path:
-    """Where an attack's golden run is stored."""
+    """Where a golden run is stored."""
     return FOLDER / f"{name}.json"
 
 
@@ -120,18 +172,27 @@ def differences(stored: dict[str, Any], now: dict[str, Tensor]) -> dict[str, flo
 
 
 def record(name: str) -> None:
-    """Store an attack's golden run; keep the versions tried so far if nothing has changed."""
+    """Store a golden run; add this torch to the versions tried where nothing has changed.
+
+    Raises ValueError for another outcome under the stored version.
+    """
+    attack = CASES[name].attack
+    versions = {
+        "version": attack.version,
+        "training_version": getattr(attack, "training_version", None),
+    }
     outcome = golden_run(name)
     tried = {torch.__version__.split("+")[0]}
     if path(name).is_file():
         stored = json.loads(path(name).read_text("utf-8"))
         if max(differences(stored, outcome).values()) <= TOLERANCE:
             tried |= set(stored["torch"])
-    attack = CATALOGUE[name].attack
+        elif all(stored[key] == value for key, value in versions.items()):
+            raise ValueError(f"{name} comes out otherwise: raise {attack.__name__}.version first")
     content = {
-        "attack": name,
-        "version": attack.version,
-        "training_version": getattr(attack, "training_version", None),
+        "case": name,
+        "attack": attack.__name__,
+        **versions,
         "tolerance": TOLERANCE,
         "torch": sorted(tried),
         "outcome": {
@@ -145,6 +206,6 @@ def record(name: str) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    for chosen in sys.argv[1:] or CATALOGUE:
+    for chosen in sys.argv[1:] or CASES:
         record(chosen)
         print(path(chosen))

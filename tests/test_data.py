@@ -16,6 +16,7 @@ from splitzoo.zoo import (
     data,
     evaluation,
     evaluation_set,
+    holding,
     load_dataset,
 )
 from splitzoo.zoo.sources import Arrays, NpmPackages
@@ -44,6 +45,21 @@ class Wrong:
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SPLITZOO_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_the_reserve_is_the_first_hundred_of_each_class_and_nobody_holds_it(name: str) -> None:
+    """Written out from the labels, an image at a time."""
+    labels = load_dataset(name, "test").labels.tolist()
+    expected = [
+        [i for i, value in enumerate(labels) if value == label][:100] for label in range(10)
+    ]
+    reserve = holding(name, "reserve")
+    assert reserve.part == "test"
+    assert reserve.indices.tolist() == [index for each in expected for index in each]
+    assert set(evaluation_set(name).indices.tolist()) <= set(reserve.indices.tolist())
+    others = holding(name, "same_distribution").indices.tolist()
+    assert sorted([*others, *reserve.indices.tolist()]) == list(range(10_000))
 
 
 @pytest.mark.parametrize("name", DATASETS)

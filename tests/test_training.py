@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -106,6 +107,32 @@ def test_active_units_counts_non_zeros() -> None:
     shares = active_units(model, images, CPU)
     assert shares["relu1"] == pytest.approx(expected)
     assert shares["fc3"] == 1
+
+
+def test_what_a_new_target_leaves_behind_is_trained_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With --all each network is asked for when its turn comes, not before the first."""
+    unfinished, trained = {"target"}, []
+
+    def train(name: str, *_: Any, **__: Any) -> None:
+        trained.append(name)
+        unfinished.discard(name)
+        if name == "target":
+            unfinished.add("its network")
+
+    kept = SimpleNamespace(file="x", reached={})
+    for name, stand_in in {
+        "trainable": lambda: ["target", "its network", "another"],
+        "is_finished": lambda name, record: name not in unfinished,
+        "train": train,
+        "write": lambda *_: kept,
+        "add_record": lambda record: None,
+        "write_card": lambda record: None,
+    }.items():
+        monkeypatch.setattr(f"splitzoo.bench.commands.train.{name}", stand_in)
+    assert main(["train", "--all", "--adopt", "--device", "cpu"]) == 0
+    assert trained == ["target", "its network"]
 
 
 def test_the_command_writes_a_checkpoint_that_loads(

@@ -13,10 +13,12 @@ import torch
 from msgspec.structs import replace
 from splitzoo.attacks import catalogue, get_entry
 from splitzoo.attacks.rmle import SHALLOW
-from splitzoo.attacks.tuned import TUNED, decode, tuned
-from splitzoo.bench import Cell, Run, tuning
-from splitzoo.bench.tuning import chosen_with
-from splitzoo.zoo import Images, MisuseError, manifest
+from splitzoo.attacks.tuned import TUNED, decode, open_end, open_ends, tuned
+from splitzoo.bench import Cell, tuning
+from splitzoo.bench.cli import main
+from splitzoo.bench.commands import tune as tune_command
+from splitzoo.bench.tuning import chosen_with, outdated_choices
+from splitzoo.zoo import Images, MisuseError
 
 CPU = torch.device("cpu")
 CELL = Cell("white_box", "lenet", "conv1")
@@ -59,7 +61,7 @@ class Curve:
     def install(self, monkeypatch: pytest.MonkeyPatch) -> Curve:
         def attack(attack: Any, cell: Cell, pixels: torch.Tensor, **_: Any) -> Any:
             self.tried.append(attack.tv_weight)
-            noise = 0.01 + abs(math.log10((attack.tv_weight + 1e-9) / (self.best + 1e-9))) / 100
+            noise = 0.01 + abs(math.log10((attack.tv_weight + 1e-9) / (self.best + 1e-9))) / 40
             images = (pixels - noise).clamp(0, 1)
             return SimpleNamespace(images=images)
 
@@ -73,6 +75,7 @@ class Curve:
     [
         (3.0, [1.0, 3.0, 10.0], [1.0, 3.0, 10.0]),
         (1000.0, [1.0, 10.0], [1.0, 10.0, 100.0, 1000.0, 10000.0]),
+        (110.0, [3.0, 10.0], [3.0, 10.0, 33.0, 110.0, 370.0]),
         (300.0, [100.0], [100.0, 300.0, 900.0]),
     ],
 )
@@ -95,10 +98,45 @@ def test_the_fields_own_end_may_win(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("bar")
-def test_a_curve_that_never_turns_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_curve_that_never_turns_fails_and_is_kept_to_go_on_from(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     Curve(1e30).install(monkeypatch)
-    with pytest.raises(MisuseError, match="still the high end of its grid"):
-        tuning.tune("rmle", CELL, "tv_weight", [1.0, 2.0], per_class=1, device=CPU)
+    kept = []
+    monkeypatch.setattr(tune_command, "ensure_tunable", lambda: None)
+    monkeypatch.setattr(tune_command, "keep", lambda *arguments: kept.append(arguments[-1]))
+    arguments = ["tune", "rmle", "--only", CELL.key, "--grid", "1,2", "--per-class", "1"]
+    assert main(arguments) == 1
+    assert "still an end of the grid at white_box/lenet/conv1" in capsys.readouterr().err
+    (choice,) = kept
+    assert open_end(choice.evidence.curve, choice.evidence.ends) == "high"
+    assert len(choice.evidence.curve) == 2 + tuning.EXTENSIONS
+
+
+@pytest.mark.usefixtures("bar")
+def test_equal_values_are_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where λ does nothing, the least of the best counts, in whatever order they were tried."""
+    same = SimpleNamespace(images=torch.zeros(2, 1, 28, 28))
+    monkeypatch.setattr(tuning, "attack_images", lambda *_, **__: same)
+    for grid in ([0.1, 1.0], [1.0, 0.1]):
+        chosen = tuning.tune("rmle", CELL, "tv_weight", grid, per_class=1, device=CPU)
+        assert chosen.value == 0
+
+
+@pytest.mark.usefixtures("bar")
+def test_a_value_beyond_the_fields_own_ends_is_refused() -> None:
+    with pytest.raises(MisuseError, match="tv_weight cannot be -1"):
+        tuning.tune("rmle", CELL, "tv_weight", [-1.0, 1.0], per_class=1, device=CPU)
+
+
+def test_what_could_not_be_read_again_is_not_kept(tmp_path: Path) -> None:
+    path = tmp_path / "tuned.json"
+    choice = tuned()["rmle"][CELL.key]["tv_weight"]
+    huge = replace(choice.evidence.curve[0], value=1e30)
+    evidence = replace(choice.evidence, curve=[*choice.evidence.curve, huge])
+    with pytest.raises(ValueError, match=r"1e\+?12|<="):
+        tuning.keep("rmle", CELL, "tv_weight", replace(choice, evidence=evidence), path)
+    assert not path.exists()
 
 
 @pytest.mark.usefixtures("bar")
@@ -115,6 +153,8 @@ def test_a_curve_is_continued_only_where_nothing_has_changed(
     monkeypatch.setattr(tuning, "tuned", lambda: {"rmle": {CELL.key: {"tv_weight": other}}})
     tuning.tune("rmle", CELL, "tv_weight", [1.0, 3.0, 10.0], per_class=1, device=CPU, go_on=True)
     assert curve.tried == [1.0, 3.0, 10.0]
+    with pytest.raises(MisuseError, match="no curve of tv_weight to go on from"):
+        tuning.tune("rmle", CELL, "tv_weight", [], per_class=1, device=CPU, go_on=True)
 
 
 @pytest.mark.parametrize(
@@ -150,18 +190,32 @@ def test_what_cannot_be_a_choice_is_refused() -> None:
             decode(json.dumps(bad).encode())
 
 
-def test_every_tuned_value_was_chosen_for_the_published_networks() -> None:
-    for attack, cells in tuned().items():
-        for key, choices in cells.items():
-            setting, network, split = key.split("/")
-            run = Run(Cell(setting, network, split), attack, "standard")
-            learned = run.published()
-            for choice in choices.values():
-                evidence = choice.evidence
-                assert evidence.network_sha256 == (learned.content_sha256 if learned else None)
-                assert evidence.target_sha256 == manifest().get(network).content_sha256
-                assert evidence.attack_version == run.configure().version
-                assert len(evidence.train_indices) >= 10
+def test_no_published_grid_ends_at_its_best_value() -> None:
+    assert open_ends(tuned()) == []
+
+
+def test_an_end_of_a_grid_is_told_with_the_command_that_goes_on() -> None:
+    choice = tuned()["rmle"][CELL.key]["tv_weight"]
+    curve = [point for point in choice.evidence.curve if point.value >= choice.value]
+    cut = replace(choice, evidence=replace(choice.evidence, curve=curve))
+    (line,) = open_ends({"rmle": {CELL.key: {"tv_weight": cut}}})
+    assert "is the low end of its grid; run `splitzoo tune rmle --only" in line
+
+
+def test_every_tuned_value_was_chosen_for_what_it_is_used_with() -> None:
+    assert outdated_choices() == []
+    for cells in tuned().values():
+        for choices in cells.values():
+            assert all(len(each.evidence.train_indices) >= 10 for each in choices.values())
+
+
+def test_a_value_chosen_for_another_network_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = tuned()
+    choice = known["rmle"][CELL.key]["tv_weight"]
+    other = replace(choice, evidence=replace(choice.evidence, target_sha256="0" * 64))
+    changed = {**known, "rmle": {**known["rmle"], CELL.key: {"tv_weight": other}}}
+    monkeypatch.setattr(tuning, "tuned", lambda: changed)
+    assert any("tv_weight of rmle at white_box/lenet/conv1" in line for line in outdated_choices())
 
 
 def test_the_released_variant_has_the_released_weights() -> None:

@@ -37,7 +37,7 @@ def card(record: Record) -> str:
     if isinstance(images, Mapping):
         images = (
             f"{images['count']:,} of the {images['part']} part (sha256 of their positions "
-            f"`{images['indices_sha256'][:12]}`); none is an evaluation image"
+            f"`{images['indices_sha256'][:12]}`); none is in the reserve"
         )
     rows = {
         "architecture": _pairs(record.architecture),

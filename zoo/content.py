@@ -17,7 +17,7 @@ def content_sha256(network: nn.Module, architecture: Mapping[str, Any]) -> str:
     """sha256 over an architecture and the names, types, shapes and bytes of all tensors.
 
     The architecture counts twice: as the constructor and arguments that a record keeps, and as
-    what each layer says of itself, so that another stride or pooling is another network.
+    the type and settings of each layer, so that another stride or pooling is another network.
     Buffers that no checkpoint stores, such as the normalisation, count too. All splits of a
     network have the same hash, since they are the same network.
     """
@@ -27,10 +27,41 @@ def content_sha256(network: nn.Module, architecture: Mapping[str, Any]) -> str:
         layers = dict(network.named_children())
     digest = hashlib.sha256(json.dumps(dict(architecture), sort_keys=True).encode())
     for name, layer in layers.items():
-        digest.update(f"{name}: {layer!r}\n".encode())
+        for path, part in layer.named_modules(prefix=name):
+            digest.update(f"{path}: {_described(part)}\n".encode())
         tensors = {**dict(layer.named_parameters(name)), **dict(layer.named_buffers(name))}
         digest.update(tensors_digest(tensors).encode())
     return digest.hexdigest()
+
+
+#: What decides how a layer computes, beside its tensors. Named here, since what PyTorch prints of
+#: a layer may change with PyTorch.
+_SETTINGS = (
+    "kernel_size",
+    "stride",
+    "padding",
+    "output_padding",
+    "dilation",
+    "groups",
+    "padding_mode",
+    "transposed",
+    "ceil_mode",
+    "count_include_pad",
+    "divisor_override",
+    "eps",
+    "affine",
+    "track_running_stats",
+    "start_dim",
+    "end_dim",
+    "p",
+    "negative_slope",
+    "output_size",
+)
+
+
+def _described(layer: nn.Module) -> str:
+    settings = {name: getattr(layer, name) for name in _SETTINGS if hasattr(layer, name)}
+    return f"{type(layer).__name__} {settings}"
 
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:

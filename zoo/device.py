@@ -53,7 +53,9 @@ def processor_name() -> str:
     try:
         if platform.system() == "Darwin":
             command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
-            return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+            return subprocess.run(command, capture_output=True, text=True).stdout.strip() or (
+                platform.machine()
+            )
         for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
             if line.startswith("model name"):
                 return " ".join(line.partition(":")[2].split()) or platform.machine()

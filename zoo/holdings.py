@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,11 +14,11 @@ from torch import Tensor
 
 from .data import Images, load_dataset
 from .errors import UnknownNameError
-from .evaluation import evaluation_set
 
 #: Images in each part of a data set.
 SIZES = {"mnist": {"train": 60_000, "test": 10_000}, "cifar10": {"train": 50_000, "test": 10_000}}
-HOLDINGS = ("training_set", "same_distribution")
+HOLDINGS = ("training_set", "same_distribution", "reserve")
+RESERVE = Path(__file__).with_name("reserve.json")
 
 
 @dataclass(frozen=True)
@@ -39,15 +42,26 @@ class Holding:
 def holding(dataset: str, name: str) -> Holding:
     """The images of `dataset` that go by `name`.
 
-    "training_set" is the whole training part, which the target was trained on;
-    "same_distribution" the test part without the evaluation images, which the target never saw.
+    "training_set" is the whole training part, which the target was trained on; "reserve" the
+    first hundred test images of each class, which contain the evaluation images and which no
+    adversary ever holds, so that a row can be checked on images that nobody has seen;
+    "same_distribution" the other 9,000 test images, which the target never saw.
     """
     if dataset not in SIZES:
         raise UnknownNameError("data set", dataset, SIZES)
     if name == "training_set":
         return Holding(dataset, "train", torch.arange(SIZES[dataset]["train"]))
+    if name == "reserve":
+        return Holding(dataset, "test", torch.tensor(_reserve()[dataset]))
     if name == "same_distribution":
         keep = torch.ones(SIZES[dataset]["test"], dtype=torch.bool)
-        keep[evaluation_set(dataset, "standard").indices] = False
+        keep[_reserve()[dataset]] = False
         return Holding(dataset, "test", keep.nonzero()[:, 0])
     raise UnknownNameError("holding", name, HOLDINGS)
+
+
+@cache
+def _reserve() -> dict[str, list[int]]:
+    """Positions in each test part, class by class, so that nothing need be downloaded for them."""
+    positions: dict[str, list[int]] = json.loads(RESERVE.read_text("utf-8"))
+    return positions

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from .content import content_sha256, tensors_digest
 from .errors import CheckpointError, UnknownNameError
-from .files import write_tensors
+from .files import tensors_as_bytes, write_atomically
 from .inverses import inverse_network
 from .judges import Judge, get_judge_design
 from .manifest import FOLDER, manifest
@@ -125,8 +125,13 @@ def load_network(name: str) -> nn.Module:
 
 def content_of(file: Path, architecture: Mapping[str, Any]) -> str:
     """Content hash of the network in a checkpoint, verified by the digest it carries."""
+    return content_with(read_checkpoint(file, architecture), architecture)
+
+
+def content_with(tensors: Mapping[str, Tensor], architecture: Mapping[str, Any]) -> str:
+    """Content hash of the network that these tensors make of an architecture."""
     network = build(architecture)
-    _load_state(network, read_checkpoint(file, architecture), file, architecture)
+    _load_state(network, dict(tensors), "a checkpoint", architecture)
     return content_sha256(network, architecture)
 
 
@@ -221,14 +226,19 @@ def read_checkpoint(file: Path, architecture: Mapping[str, Any]) -> dict[str, Te
 
 def write_checkpoint(
     file: Path, tensors: Mapping[str, Tensor], architecture: Mapping[str, Any]
-) -> None:
-    """Write tensors with what `read_checkpoint` verifies: architecture and content digest."""
+) -> bytes:
+    """Write tensors with what `read_checkpoint` verifies: architecture and content digest.
+
+    Returns what was written, for a caller who keeps its hash.
+    """
     metadata = {
         "format": "pt",
         "architecture": json.dumps(architecture, sort_keys=True),
         "tensors_sha256": tensors_digest(tensors),
     }
-    write_tensors(file, tensors, metadata)
+    content = tensors_as_bytes(tensors, metadata)
+    write_atomically(file, content)
+    return content
 
 
 def resolve(record: Record) -> Path:

@@ -20,7 +20,7 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 def computes_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies and adds bfloat16 in hardware."""
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        return bool(torch.version.hip) or torch.cuda.get_device_capability(device)[0] >= 8
     if device.type == "cpu":
         return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return False

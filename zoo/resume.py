@@ -106,6 +106,8 @@ class _Pace:
 
     def step_done(self) -> None:
         self.done += 1
+        if self.done in (1, STEPS_TO_ESTIMATE) and torch.cuda.is_available():
+            torch.cuda.synchronize()
         if self.done == 1:  # the first step also sets the machine up
             self.began = time.perf_counter()
         elif self.done == STEPS_TO_ESTIMATE:

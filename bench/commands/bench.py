@@ -16,6 +16,7 @@ from ..plan import assignments, paper_figure, select, with_attacks
 from ..results import Result
 from ..rows import rows
 from ..runner import Run, ensure_result
+from ..standing import standing
 from ..store import ResultStore
 from .options import LOCAL_RESULTS, add_device, add_only, add_profile, add_results, add_seed
 
@@ -75,6 +76,8 @@ def run(options: Namespace) -> int:
         took = time.perf_counter() - started
         print(f"      {_score(result)}   ({note}, took {took:.1f} s)", file=sys.stderr, flush=True)
         results.append(result)
+    for warning in standing(store, options.profile).left_out:
+        print(f"splitzoo: warning: {warning}", file=sys.stderr)
     page = write_leaderboard(store, options.profile)
     for _, group in groupby(results, lambda result: result.cell.setting):
         print("\n" + summary(rows(group), markdown=False))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 
 from ...zoo import PROFILES, ResultError, UnknownNameError
 from ...zoo.files import ensure_writable
 from ..figures import draw, pictures
 from ..rows import rows
+from ..standing import standing
 from ..store import PUBLISHED, ResultStore
 from .options import LOCAL_RESULTS, add_profile, add_results
 
@@ -26,7 +28,10 @@ def run(options: Namespace) -> int:
     if options.profile not in PROFILES:
         raise UnknownNameError("profile", options.profile, PROFILES)
     store = ResultStore(options.results)
-    results = rows(store.all(options.profile))
+    found = standing(store, options.profile)
+    for warning in found.left_out:
+        print(f"splitzoo: warning: {warning}", file=sys.stderr)
+    results = rows(found.results)
     if not results:
         raise ResultError(
             f"{store.folder} holds no results of profile {options.profile}; run "

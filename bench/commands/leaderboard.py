@@ -6,9 +6,10 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from ...zoo import PROFILES, UnknownNameError
-from ..checks import outdated, stale
+from ..checks import outdated
 from ..leaderboard import write_leaderboard
 from ..rows import FORMATS, as_text, load_results
+from ..standing import standing
 from ..store import PUBLISHED, ResultStore
 from .options import LOCAL_RESULTS, add_profile, add_results
 
@@ -20,7 +21,8 @@ def add(parser: ArgumentParser) -> None:
         "--check",
         action="store_true",
         help="write nothing; recompute every score from the stored images, and exit 1 if one is "
-        "wrong, or if the page, a picture, a result or a checkpoint is out of date",
+        "wrong, or if the page, a result, a checkpoint or the note of what a picture was drawn "
+        "from is out of date",
     )
     parser.add_argument(
         "--format",
@@ -39,8 +41,7 @@ def run(options: Namespace) -> int:
     store = ResultStore(options.results)
     if options.check:
         return _check(store, options.profile)
-    skipped = store.contents(options.profile).skipped
-    for warning in [*skipped, *stale(store, options.profile)]:
+    for warning in standing(store, options.profile).left_out:
         print(f"splitzoo: warning: {warning}", file=sys.stderr)
     if options.format == "markdown":
         print(write_leaderboard(store, options.profile))

@@ -33,10 +33,16 @@ def run(options: Namespace) -> int:
             f"{store.folder} holds no results of profile {options.profile}; run "
             f"`splitzoo bench --profile {options.profile}` first"
         )
-    changed = 0
+    changed, unusable = 0, 0
     for result in contents.results:
-        if rescore(result, store) is not result:
+        try:
+            again = rescore(result, store)
+        except ResultError as error:
+            unusable += 1
+            print(f"splitzoo: {error}", file=sys.stderr)
+            continue
+        if again is not result:
             changed += 1
             print(f"{store.path_of(result)}: scored anew", file=sys.stderr)
-    print(f"{len(contents.results)} results, {changed} scored anew")
-    return 0
+    print(f"{len(contents.results)} results, {changed} scored anew, {unusable} unusable")
+    return 1 if unusable else 0

@@ -69,10 +69,10 @@ def run(options: Namespace) -> int:
     precision = pick_precision(options.precision, device)
     print(f"training in {precision} on {describe_device(device)}", file=sys.stderr)
     destination = FOLDER if options.adopt else options.out
-    names = options.names or [
-        name for name in trainable() if not is_finished(name, _record(name, options))
-    ]
-    for name in names:
+    for name in options.names or trainable():
+        # Asked anew each time: a target that was just retrained leaves its networks behind.
+        if options.all and is_finished(name, _record(name, options)):
+            continue
         _say_what_it_took(name)
         trained = train(
             name, device, precision=precision, before=lambda: ensure_writable(destination)

@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import fields
 
 from ...attacks import get_entry
+from ...attacks.tuned import open_end
 from ...zoo import MisuseError, UnknownNameError, pick_device
 from ..plan import select, with_attacks
 from ..runner import Run
@@ -63,6 +64,7 @@ def run(options: Namespace) -> int:
         if not isinstance(getattr(planned.configure(), options.field), float):
             raise MisuseError(f"{options.field} is not a real number; only those can be tuned")
     ensure_tunable()
+    unfinished = []
     for cell in cells:
         chosen = tune(
             options.attack,
@@ -74,5 +76,13 @@ def run(options: Namespace) -> int:
             go_on=options.go_on,
         )
         keep(options.attack, cell, options.field, chosen)
+        if open_end(chosen.evidence.curve, chosen.evidence.ends):
+            unfinished.append(cell.key)
         print(f"{cell.key}: {options.field} {chosen.value:g}", file=sys.stderr)
-    return 0
+    if unfinished:
+        print(
+            f"splitzoo: error: the best value is still an end of the grid at "
+            f"{', '.join(unfinished)}; run again with --go-on, or a --grid that steps further",
+            file=sys.stderr,
+        )
+    return 1 if unfinished else 0
