@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -20,6 +20,10 @@ TUNED = Path(__file__).with_name("tuned.json")
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Finite = Annotated[float, Meta(ge=-1e12, le=1e12)]
 Position = Annotated[int, Meta(ge=0, lt=1 << 31)]
+
+
+Criterion = Literal["psnr", "ssim"]
+CRITERIA: tuple[Criterion, ...] = ("psnr", "ssim")
 
 
 class _Part(Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,7 +42,7 @@ class Evidence(_Part, frozen=True):
     """How a value was chosen.
 
     Attributes:
-        criterion: what made it the best.
+        criterion: whether the highest mean PSNR or the highest mean SSIM decided.
         curve: every value that was tried.
         ends: the least and the greatest value that the field can have; None for no end.
         images: the holding that the images came from, whose true features were attacked.
@@ -47,7 +51,7 @@ class Evidence(_Part, frozen=True):
         attack_version, other_fields: the attack, and what else it ran with.
     """
 
-    criterion: Annotated[str, Meta(max_length=1000)]
+    criterion: Criterion
     curve: Annotated[list[Point], Meta(min_length=1)]
     ends: tuple[Finite | None, Finite | None]
     images: Annotated[str, Meta(pattern=r"^[a-z_]{1,64}\Z")]
@@ -67,8 +71,7 @@ class Choice(_Part, frozen=True):
     evidence: Evidence
 
     def __post_init__(self) -> None:
-        curve = self.evidence.curve
-        if self.value != best(curve):
+        if self.value != best(self.evidence.curve, self.evidence.criterion):
             raise ValueError(f"{self.value} is not the best of its curve")
         if len(set(self.evidence.train_indices)) != len(self.evidence.train_indices):
             raise ValueError("an image is listed twice")
@@ -78,21 +81,29 @@ class Choice(_Part, frozen=True):
 Tuned = dict[str, dict[str, dict[str, Choice]]]
 
 
-def best(curve: list[Point]) -> float:
-    """The value of the highest mean PSNR; of equals, the least."""
-    return max(curve, key=lambda point: (point.psnr, -point.value)).value
+def best(curve: list[Point], criterion: Criterion) -> float:
+    """The value of the highest mean of that metric; of equals, the least."""
+    return max(curve, key=lambda point: (getattr(point, criterion), -point.value)).value
 
 
-def open_end(curve: list[Point], ends: tuple[float | None, float | None]) -> str:
+def open_end(
+    curve: list[Point], ends: tuple[float | None, float | None], criterion: Criterion
+) -> str:
     """At which end of the grid its best value lies although the field goes on: "low", "high",
     or "" for a best value between others or at the field's own end."""
     values = sorted(point.value for point in curve)
-    chosen = best(curve)
+    chosen = best(curve, criterion)
     if chosen == values[-1] and chosen != ends[1]:
         return "high"
     if chosen == values[0] and chosen != ends[0]:
         return "low"
     return ""
+
+
+def end_of(choice: Choice) -> str:
+    """`open_end` of a choice's own curve."""
+    evidence = choice.evidence
+    return open_end(evidence.curve, evidence.ends, evidence.criterion)
 
 
 def open_ends(choices: Tuned) -> list[str]:
@@ -103,7 +114,7 @@ def open_ends(choices: Tuned) -> list[str]:
         for attack, cells in choices.items()
         for cell, fields in cells.items()
         for field, choice in fields.items()
-        if (end := open_end(choice.evidence.curve, choice.evidence.ends))
+        if (end := end_of(choice))
     ]
 
 

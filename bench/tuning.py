@@ -15,7 +15,17 @@ import msgspec
 import torch
 
 from ..attacks import Attack, Capability, LearnedAttack, Setting, get_setting
-from ..attacks.tuned import TUNED, Choice, Evidence, Point, best, decode, open_end, tuned
+from ..attacks.tuned import (
+    TUNED,
+    Choice,
+    Criterion,
+    Evidence,
+    Point,
+    best,
+    decode,
+    open_end,
+    tuned,
+)
 from ..zoo import Images, MisuseError, describe_device, load_dataset, load_network, manifest
 from ..zoo.files import alone, ensure_writable, write_text
 from .cells import Cell, check_names
@@ -54,14 +64,17 @@ def tune(
     *,
     per_class: int,
     device: torch.device,
+    criterion: Criterion = "psnr",
     go_on: bool = False,
 ) -> Choice:
-    """Try every value of `grid` for one field of an attack at a cell; keep the highest PSNR.
+    """Try every value of `grid` for one field of an attack at a cell; keep the best.
 
     A grid whose best value is its first or last is carried on beyond that end, by the ratio of
     the two values there, until the best lies between others or at the field's own end.
 
     Args:
+        criterion: "psnr", the highest mean PSNR, or "ssim". Where an attack recovers next to
+            nothing, PSNR prefers the λ that leaves a flat image, and SSIM what there is to see.
         go_on: begin with the curve that `tuned.json` holds, if it was measured with the same
             images, networks, attack and other fields; `grid` may then be empty.
 
@@ -87,7 +100,7 @@ def tune(
 
     def evidence(curve: list[Point]) -> Evidence:
         return Evidence(
-            criterion=f"highest mean PSNR on {len(pixels)} training images",
+            criterion=criterion,
             curve=sorted(curve, key=lambda point: point.value),
             ends=ends,
             images=IMAGES,
@@ -129,23 +142,25 @@ def tune(
         if value not in {point.value for point in curve}:
             measure(value)
     for _ in range(EXTENSIONS):
-        if not open_end(curve, ends):
+        if not open_end(curve, ends, criterion):
             break
-        further = beyond(curve, ends)
+        further = beyond(curve, ends, criterion)
         if further in {point.value for point in curve}:
             break
         measure(further)
-    return Choice(value=best(curve), evidence=evidence(curve))
+    return Choice(value=best(curve, criterion), evidence=evidence(curve))
 
 
-def beyond(curve: Sequence[Point], ends: tuple[float | None, float | None]) -> float:
+def beyond(
+    curve: Sequence[Point], ends: tuple[float | None, float | None], criterion: Criterion
+) -> float:
     """The next value to try, beyond the end of the grid at which its best value lies.
 
     The field's own end where it has one below; else geometric, by the ratio of the two values at
     that end of the grid, threefold where there is but one, in two digits.
     """
     values = sorted(point.value for point in curve)
-    if open_end(list(curve), ends) == "low":
+    if open_end(list(curve), ends, criterion) == "low":
         return ends[0] if ends[0] is not None else _two_digits(values[0] / _ratio(values[:2]))
     step = _two_digits(values[-1] * _ratio(values[-2:]))
     return step if ends[1] is None else min(step, ends[1])

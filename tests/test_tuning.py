@@ -13,7 +13,7 @@ import torch
 from msgspec.structs import replace
 from splitzoo.attacks import catalogue, get_entry
 from splitzoo.attacks.rmle import SHALLOW
-from splitzoo.attacks.tuned import TUNED, decode, open_end, open_ends, tuned
+from splitzoo.attacks.tuned import TUNED, decode, end_of, open_ends, tuned
 from splitzoo.bench import Cell, tuning
 from splitzoo.bench.cli import main
 from splitzoo.bench.commands import tune as tune_command
@@ -109,7 +109,7 @@ def test_a_curve_that_never_turns_fails_and_is_kept_to_go_on_from(
     assert main(arguments) == 1
     assert "still an end of the grid at white_box/lenet/conv1" in capsys.readouterr().err
     (choice,) = kept
-    assert open_end(choice.evidence.curve, choice.evidence.ends) == "high"
+    assert end_of(choice) == "high"
     assert len(choice.evidence.curve) == 2 + tuning.EXTENSIONS
 
 
@@ -121,6 +121,32 @@ def test_equal_values_are_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     for grid in ([0.1, 1.0], [1.0, 0.1]):
         chosen = tuning.tune("rmle", CELL, "tv_weight", grid, per_class=1, device=CPU)
         assert chosen.value == 0
+
+
+@pytest.mark.usefixtures("bar")
+def test_psnr_may_prefer_a_flat_image_and_ssim_what_there_is_to_see(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """λ below 1 gives the bar with as much noise as to lose in PSNR against its mean brightness."""
+    noise = 0.8 * torch.rand(2, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+
+    def attack(attack: Any, cell: Cell, pixels: torch.Tensor, **_: Any) -> Any:
+        flat = torch.full_like(pixels, pixels.mean().item())
+        seen = attack.tv_weight < 1
+        return SimpleNamespace(images=(pixels + noise).clamp(0, 1) if seen else flat)
+
+    monkeypatch.setattr(tuning, "attack_images", attack)
+    for criterion, value in (("psnr", 1.0), ("ssim", 0.0)):
+        chosen = tuning.tune(
+            "rmle",
+            CELL,
+            "tv_weight",
+            [0.0, 0.5, 1.0, 2.0],
+            per_class=1,
+            device=CPU,
+            criterion=criterion,  # type: ignore[arg-type]
+        )
+        assert chosen.value == value
 
 
 @pytest.mark.usefixtures("bar")

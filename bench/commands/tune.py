@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import fields
 
 from ...attacks import get_entry
-from ...attacks.tuned import open_end
+from ...attacks.tuned import CRITERIA, end_of
 from ...zoo import MisuseError, UnknownNameError, pick_device
 from ..plan import select, with_attacks
 from ..runner import Run
@@ -36,13 +36,20 @@ def add(parser: ArgumentParser) -> None:
         help="training images a class (default: %(default)s)",
     )
     parser.add_argument(
+        "--criterion",
+        default="psnr",
+        choices=CRITERIA,
+        help="which mean decides; where next to nothing is recovered, PSNR prefers a flat image "
+        "and SSIM what there is to see (default: %(default)s)",
+    )
+    parser.add_argument(
         "--go-on",
         action="store_true",
         help="begin with the curve in attacks/tuned.json where nothing it rests on has changed",
     )
     add_device(parser)
     parser.epilog = (
-        "The value with the highest mean PSNR is written into attacks/tuned.json with the whole\n"
+        "The value with the highest mean is written into attacks/tuned.json with the whole\n"
         "curve, unless it is still an end of the grid after eight values beyond. A row whose\n"
         "setting does not grant what was used here, true features of training images, is marked\n"
         '"oracle λ". Evaluation images are test images and are never used here.'
@@ -73,10 +80,11 @@ def run(options: Namespace) -> int:
             options.grid,
             per_class=options.per_class,
             device=device,
+            criterion=options.criterion,
             go_on=options.go_on,
         )
         keep(options.attack, cell, options.field, chosen)
-        if open_end(chosen.evidence.curve, chosen.evidence.ends):
+        if end_of(chosen):
             unfinished.append(cell.key)
         print(f"{cell.key}: {options.field} {chosen.value:g}", file=sys.stderr)
     if unfinished:
