@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -65,9 +66,11 @@ class RMLE(Attack):
         adam = torch.optim.Adam(
             [variable], lr=self.step_size, eps=self.adam_eps, amsgrad=self.amsgrad
         )
-        for _ in progress(range(self.iterations), self.title, unit="it"):
+        for iteration in progress(range(self.iterations), self.title, unit="it"):
             loss = self.objective(edge, variable, variable * scale + shift, features)
             (variable.grad,) = torch.autograd.grad(loss, variable)
+            if iteration == 0:
+                self._warn_of_a_dead_start(variable.grad)
             adam.step()
         return (variable.detach() * scale + shift).clamp(0, 1)
 
@@ -83,6 +86,18 @@ class RMLE(Attack):
             each = distance.sum(1) + self.tv_weight * variation
         total: Tensor = each.sum()
         return total
+
+    def _warn_of_a_dead_start(self, gradient: Tensor) -> None:
+        """A constant start has no variation, so what gradient there is comes from the edge."""
+        dead = len(gradient) - int(gradient.flatten(1).any(1).sum())
+        if dead:
+            warnings.warn(
+                f"{self.title}: the edge answers the constant start {self.start:g} without a "
+                f"gradient for {dead} of {len(gradient)} images, which will not move; choose "
+                "another start, e.g. start=0.25",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def _pixels_from_variable(self, edge: nn.Module) -> tuple[Tensor | float, Tensor | float]:
         if self.space == "pixel":

@@ -30,7 +30,8 @@ examples:
   splitzoo bench --only lenet/relu2        one split only
   splitzoo leaderboard --check             is leaderboard.md up to date?
 
-exit status: 0 done, 1 failed, 2 misused (an unknown name, a bad option or bad input)"""
+exit status: 0 done, 1 failed, 2 misused (an unknown name, a bad option or bad input), 130
+interrupted"""
 
 
 def _version() -> str:

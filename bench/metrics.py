@@ -11,6 +11,8 @@ from scipy.special import stdtrit
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
+from ..zoo import check_images
+
 #: PSNR of an image recovered without error; without a cap it would be infinite.
 PSNR_CAP = 100.0
 #: §4.2: an image with an SSIM of at most this counts as unrecognisable.
@@ -20,7 +22,8 @@ RECOGNISABLE_SSIM = 0.3
 def psnr(images: Tensor, recovered: Tensor) -> list[float]:
     """Peak signal-to-noise ratio of each image in dB (Eq. 2 with MAX_I = 1), at most 100.
 
-    Both N×C×H×W in [0, 1]. The error is averaged over channels and pixels of one image.
+    Both N×C×H×W in [0, 1], else InputError. The error is averaged over channels and pixels of one
+    image.
     """
     error = (_array(images) - _array(recovered)) ** 2
     values = []
@@ -77,4 +80,5 @@ def mean(values: Sequence[float]) -> Mean:
 
 
 def _array(images: Tensor) -> np.ndarray:
+    check_images(images, tuple(images.shape[1:]))
     return images.detach().cpu().double().numpy()

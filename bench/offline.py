@@ -181,14 +181,8 @@ def _target(name: str, device: torch.device, conditions: Conditions) -> Trained:
         (network.mean, network.std),
         RECIPES[name].seed,
     )
-    record["training"] |= {
-        "command": f"splitzoo train {name}",
-        "recipe": recipe_of(name),
-        "images": holding(network.dataset, "training_set").describe(),
-        "precision": conditions.precision,
-        "device": describe_device(device),
-        "seconds": round(seconds, 1),
-    }
+    images = holding(network.dataset, "training_set").describe()
+    record["training"] = _training(name, images, device, conditions, seconds)
     return Trained(model.layer_state(), {**record, "reached": reached})
 
 
@@ -201,14 +195,8 @@ def _judge(name: str, dataset: str, device: torch.device, conditions: Conditions
         "evaluation_accuracy": round(accuracy(judge, secrets, device), 4),
     }
     record = _record("judge", {"judge": dataset}, dataset, (design.mean, design.std), seed)
-    record["training"] |= {
-        "command": f"splitzoo train {name}",
-        "recipe": recipe_of(name),
-        "images": holding(dataset, "training_set").describe(),
-        "precision": conditions.precision,
-        "device": describe_device(device),
-        "seconds": round(seconds, 1),
-    }
+    images = holding(dataset, "training_set").describe()
+    record["training"] = _training(name, images, device, conditions, seconds)
     return Trained(judge.cpu().state_dict(), {**record, "reached": reached})
 
 
@@ -231,15 +219,8 @@ def _learned(name: str, run: Run, device: torch.device, conditions: Conditions) 
     if setting.images is not None:
         images = holding(cell.dataset, setting.images).describe()
     record["target_sha256"] = target_of(run)
-    record["training"] |= {
-        "command": f"splitzoo train {name}",
-        "recipe": recipe_of(name),
-        "images": images,
-        "precision": conditions.precision,
-        "device": describe_device(device),
-        "seconds": round(seconds, 1),
-        "queries": adversary.queries,
-    }
+    training = _training(name, images, device, conditions, seconds)
+    record["training"] = {**training, "queries": adversary.queries}
     other = "training_set" if setting.images == "same_distribution" else "same_distribution"
     unseen = holding(cell.dataset, other).load().subset(torch.arange(_UNSEEN))
     reached = _worth(network, target, unseen, attack.architecture_in(setting), device)
@@ -269,6 +250,20 @@ def _worth(
     return {
         "accuracy_through_the_cloud": round((labels == unseen.labels).float().mean().item(), 4),
         "relative_squared_feature_error": round(error.item(), 4),
+    }
+
+
+def _training(
+    name: str, images: Any, device: torch.device, conditions: Conditions, seconds: float
+) -> dict[str, Any]:
+    """What a record says of how the network was made: by which recipe, and in what conditions."""
+    return {
+        "command": f"splitzoo train {name}",
+        "recipe": recipe_of(name),
+        "images": images,
+        "precision": conditions.precision,
+        "device": describe_device(device),
+        "seconds": round(seconds, 1),
     }
 
 

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ..attacks import SETTINGS
+from ..attacks.tuned import Digest
 from ..zoo import DATASETS, PROFILES, ResultError
 from ..zoo.precision import Precision
 from .cells import Cell, check_names
@@ -26,7 +27,6 @@ from .scoring import METRICS
 #: Version 2 scores the stored 8-bit image; version 1 scored the attack's floats.
 BENCHMARK_VERSION = 2
 
-Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")]
 Line = Annotated[str, Meta(max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")]
 Day = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d\Z")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 from splitzoo.bench.cli import COMMANDS, main
 from splitzoo.bench.store import PUBLISHED, ResultStore
-from splitzoo.zoo import loading
+from splitzoo.zoo import loading, progress
 from splitzoo.zoo.manifest import FOLDER
 
 SPLITZOO = [sys.executable, "-c", "from splitzoo.bench.cli import main; raise SystemExit(main())"]
@@ -247,6 +248,18 @@ def test_a_stale_result_is_made_again(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(arguments) == 0
     assert "was stale: target_sha256" in capsys.readouterr().err
     assert json.loads(path.read_text("utf-8"))["reported"]["psnr"] == scores
+
+
+def test_a_log_gets_a_line_a_minute(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A clock on which each of ten steps takes half a minute."""
+    clock = itertools.count(0, 30)
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    assert list(progress(range(10), "rMLE", unit="it")) == list(range(10))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "rMLE: 1 of 10 it, 9.0 min to go"
+    assert len(lines) == 5
 
 
 def test_every_row_says_how_long_it_took(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio
 from splitzoo.bench import exact, mean, psnr, ssim
+from splitzoo.zoo import InputError
 
 
 def pair(channels: int, side: int, noise: float = 0.1) -> tuple[torch.Tensor, torch.Tensor]:
@@ -45,6 +47,16 @@ def test_psnr_is_scikit_images(channels: int, side: int) -> None:
         for a, b in zip(images.double().numpy(), noisy.double().numpy(), strict=True)
     ]
     assert psnr(images, noisy) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim, exact])
+@pytest.mark.parametrize("scale", [255.0, -1.0, math.nan])
+def test_images_outside_0_to_1_are_refused(metric: Callable[..., object], scale: float) -> None:
+    """Pixels from 0 to 255, or normalised ones, would score anything but what they are."""
+    images, noisy = pair(1, 28)
+    for one, other in ((images * scale, noisy), (images, noisy * scale)):
+        with pytest.raises(InputError, match=r"\[0, 1\]|NaN"):
+            metric(one, other)
 
 
 def test_psnr_by_hand() -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from splitzoo.attacks import RMLE, Adversary, PreparedAttack, get_setting, total_variation
 from splitzoo.attacks.rmle import RELEASED
-from splitzoo.zoo import SplitModel
+from splitzoo.zoo import SplitModel, load_split
 
 CPU = torch.device("cpu")
 
@@ -126,6 +126,15 @@ def test_an_image_does_not_depend_on_its_batch(lenet: SplitModel, digits: torch.
     among_strangers = prepare(attack, lenet).reconstruct(strangers)
     assert torch.allclose(alone, together, atol=1e-5)
     assert torch.equal(among_strangers[0], together[0])
+
+
+def test_a_start_at_which_the_edge_is_dead_is_told() -> None:
+    """Every unit of the published LeNet's relu2 is off for gray: nothing pulls the image away."""
+    target = load_split("lenet", "relu2")
+    features = target.edge(torch.rand(2, 1, 28, 28)).detach()
+    with pytest.warns(RuntimeWarning, match=r"without a gradient for 2 of 2 images.*start=0.25"):
+        recovered = prepare(RMLE(iterations=2), target).reconstruct(features)
+    assert (recovered == 0.5).all()
 
 
 def test_two_runs_are_identical(lenet: SplitModel, digits: torch.Tensor) -> None:

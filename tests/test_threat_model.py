@@ -111,6 +111,7 @@ def test_a_fresh_edge_knows_nothing_of_the_target(lenet: SplitModel) -> None:
     assert not torch.equal(fresh.conv1.weight, target.conv1.weight)
 
 
+@pytest.mark.filterwarnings("ignore:.*without a gradient")  # its own copy was silenced
 def test_an_attack_can_neither_change_the_target_nor_leave_a_gradient(
     lenet: SplitModel, digits: Tensor
 ) -> None:

@@ -1,15 +1,30 @@
-"""Progress bars on standard error, where a person is watching."""
+"""Progress on standard error: a bar where a person is watching, a line a minute in a log."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+import time
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from tqdm import tqdm
 
 T = TypeVar("T")
+#: Seconds between two lines in a log.
+INTERVAL = 60.0
 
 
-def progress(items: Iterable[T], title: str, *, unit: str) -> Iterable[T]:
+def progress(items: Sequence[T], title: str, *, unit: str) -> Iterator[T]:
     """Iterate over `items` behind a bar that vanishes when it is full."""
-    return tqdm(items, desc=title, unit=unit, leave=False, disable=None, dynamic_ncols=True)
+    if sys.stderr.isatty():
+        yield from tqdm(items, desc=title, unit=unit, leave=False, dynamic_ncols=True)
+        return
+    began = said = time.monotonic()
+    for done, item in enumerate(items):
+        now = time.monotonic()
+        if done and now - said >= INTERVAL:
+            said = now
+            rest = (now - began) / done * (len(items) - done) / 60
+            line = f"{title}: {done} of {len(items)} {unit}, {rest:.1f} min to go"
+            print(line, file=sys.stderr, flush=True)
+        yield item

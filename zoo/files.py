@@ -18,16 +18,6 @@ from safetensors.torch import save
 
 from .errors import StorageError
 
-
-def sha256_file(path: Path) -> str:
-    """Hexadecimal sha256 of a file, read in blocks."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 _NO_SPACE = "free some space or choose a folder on another disk"
 _NO_FOLDER = "there is a file where a folder should be; choose a folder"
 _NOT_ALLOWED = "choose a folder you may write to"

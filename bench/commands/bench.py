@@ -63,7 +63,7 @@ def run(options: Namespace) -> int:
         planned.check()
     store = ResultStore(options.results)
     print(
-        f"{len(runs)} cells, profile {options.profile}, on {describe_device(device)}; "
+        f"{len(runs)} to attack, profile {options.profile}, on {describe_device(device)}; "
         f"results go to {store.folder}",
         file=sys.stderr,
     )

@@ -57,4 +57,7 @@ def _check(store: ResultStore, profile: str) -> int:
         print(f"splitzoo: {problem}", file=sys.stderr)
     if problems:
         print("splitzoo: run `splitzoo bench` or `splitzoo leaderboard`", file=sys.stderr)
-    return 1 if problems else 0
+        return 1
+    count = len(store.contents(profile).results)
+    print(f"{count} results: every score recomputed from its images; the page is up to date")
+    return 0

@@ -80,7 +80,8 @@ def add_seed(parser: ArgumentParser) -> None:
         type=whole_number(0, 2**63 - 1),
         default=0,
         metavar="N",
-        help="seed of the attack, a whole number (default: 0)",
+        help="seed of the attack, a whole number; with another than 0 a network that the attack "
+        "learns is trained for it, since the published ones are of seed 0 (default: 0)",
     )
 
 
