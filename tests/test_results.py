@@ -319,7 +319,9 @@ while len(list(folder.glob("ready*"))) < 2:
 for _ in range(40):
     store.save(result, images)
 """
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
+    paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    path = os.pathsep.join(filter(None, paths))
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     writers = [
         subprocess.Popen([sys.executable, "-c", code, shade], env=environment)
         for shade in ("0", "200")
