@@ -31,8 +31,6 @@ def labels_recovered(secret: Images, dataset: str, recovered: Tensor) -> list[bo
 def unsure(secret: Images, dataset: str, recovered: Tensor, rows: Sequence[int]) -> bool:
     """Whether, on each of these rows, the secret's label and another are the judge's next to equal
     first two, so that either may come out first."""
-    if not rows:
-        return True
     logits, labels = _logits(dataset, recovered[list(rows)]), secret.labels[list(rows)]
     true = logits.gather(1, labels[:, None])[:, 0]
     others = logits.scatter(1, labels[:, None], -torch.inf).amax(1)

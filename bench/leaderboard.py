@@ -17,7 +17,7 @@ from typing import TypeVar
 from tabulate import tabulate
 
 from ..attacks import CATALOGUE, SETTINGS, get_entry, get_setting
-from ..zoo import ResultError, evaluation_set, get_network
+from ..zoo import evaluation_set, get_network
 from ..zoo.files import write_text
 from .cells import Cell, columns
 from .comparison import (
@@ -95,10 +95,7 @@ def render(store: ResultStore, profile: str, path: Path) -> str:
     stored = standing(store, profile).results
     results = rows(stored)
     if not stored:
-        raise ResultError(
-            f"{store.folder} holds no current results of profile {profile}; run "
-            f"`splitzoo bench --profile {profile}` first"
-        )
+        raise store.nothing("current results", profile)
     notes = store.folder / "notes.md"
     parts = [
         HEADER.format(

@@ -76,12 +76,7 @@ def is_finished(name: str, record: Record | None) -> bool:
     if record is None or record.training["recipe"] != recipe_of(name):
         return False
     what = trainable()[name]
-    return record.target_sha256 == (target_of(what) if isinstance(what, Run) else None)
-
-
-def target_of(run: Run) -> str:
-    """Content hash of the target that a learned network is trained against."""
-    return run.target_sha256
+    return record.target_sha256 == (what.target_sha256 if isinstance(what, Run) else None)
 
 
 def train(
@@ -103,15 +98,15 @@ def train(
         progress_file=progress_path(name),
         rests_on=_rests_on(what),
     )
-    return _train(name, device, conditions)
+    return _train(name, what, device, conditions)
 
 
 def estimate(name: str, device: torch.device, *, precision: str = "auto") -> float:
     """Seconds that training a checkpoint would take here, from its first ten steps."""
-    _checked(name)
+    what = _checked(name)
     conditions = Conditions(pick_precision(precision, device), estimate_only=True)
     try:
-        _train(name, device, conditions)
+        _train(name, what, device, conditions)
     except EstimateError as found:
         return found.seconds
     raise AssertionError(f"{name} trains in fewer steps than an estimate takes")
@@ -135,11 +130,10 @@ def _rests_on(what: Run | str) -> dict[str, str]:
         return {}
     images = get_setting(what.cell.setting).images
     held = holding(what.cell.dataset, images).describe()["indices_sha256"] if images else "none"
-    return {"target_sha256": target_of(what), "images_sha256": held}
+    return {"target_sha256": what.target_sha256, "images_sha256": held}
 
 
-def _train(name: str, device: torch.device, conditions: Conditions) -> Trained:
-    what = trainable()[name]
+def _train(name: str, what: Run | str, device: torch.device, conditions: Conditions) -> Trained:
     with deterministic():
         if isinstance(what, Run):
             return _learned(name, what, device, conditions)
@@ -218,7 +212,7 @@ def _learned(name: str, run: Run, device: torch.device, conditions: Conditions) 
     images: Any = f"Gaussian noise, {adversary.queries} draws"
     if setting.images is not None:
         images = holding(cell.dataset, setting.images).describe()
-    record["target_sha256"] = target_of(run)
+    record["target_sha256"] = run.target_sha256
     training = _training(name, images, device, conditions, seconds)
     record["training"] = {**training, "queries": adversary.queries}
     other = "training_set" if setting.images == "same_distribution" else "same_distribution"

@@ -12,7 +12,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ..zoo import ResultError
 from .cells import Cell
 from .metrics import RECOGNISABLE_SSIM
 from .results import PerImage, Result
@@ -116,10 +115,7 @@ def load_results(folder: str | Path = PUBLISHED, profile: str = "standard") -> l
     store = ResultStore(Path(folder))
     found = standing(store, profile)
     if not found.results:
-        raise ResultError(
-            f"{folder} holds no current results of profile {profile}; run "
-            f"`splitzoo bench --profile {profile}` first"
-        )
+        raise store.nothing("current results", profile)
     for result in found.results:
         scenario = result.scenario
         about: dict[str, Any] = {

@@ -26,20 +26,22 @@ Score = Callable[[Images, str, Tensor], Sequence[Any]]
 class Metric:
     """A value per image: how it is computed from (secrets, data set, recovered), and its range.
 
-    `digits` is the number of decimals that are stored; None for one that is true or false.
+    `digits` is the number of decimals that are stored; None for one that is true or false, which
+    may come out otherwise on another processor for rows of which `unsure` says so.
     """
 
     compute: Score
     low: float
     high: float
     digits: int | None = None
+    unsure: Callable[[Images, str, Tensor, Sequence[int]], bool] | None = None
 
 
 METRICS: Mapping[str, Metric] = {
     "psnr": Metric(lambda s, _, r: psnr(_floats(s.pixels), _floats(r)), 0, PSNR_CAP, 4),
     "ssim": Metric(lambda s, _, r: ssim(_floats(s.pixels), _floats(r)), -1, 1, 6),
     "exact": Metric(lambda s, _, r: exact(_floats(s.pixels), _floats(r)), 0, 1),
-    "label": Metric(labels_recovered, 0, 1),
+    "label": Metric(labels_recovered, 0, 1, unsure=unsure),
 }
 #: How far a recomputed value may lie from a stored one beyond the rounding of its last digit.
 TOLERANCE = 1e-8
@@ -84,8 +86,9 @@ def wrong_scores(
                 for row, pair in enumerate(zip(before, again, strict=True))
                 if pair[0] != pair[1]
             ]
-            doubtful = name == "label" and unsure(secrets, dataset, recovered, differ)
-            if differ and not doubtful:
+            if differ and not (
+                metric.unsure and metric.unsure(secrets, dataset, recovered, differ)
+            ):
                 wrong.append(name)
     return wrong
 

@@ -133,6 +133,13 @@ class ResultStore:
                 )
         return Contents(results, skipped)
 
+    def nothing(self, what: str, profile: str) -> ResultError:
+        """What to raise where a profile has none of "results", or of "current results"."""
+        return ResultError(
+            f"{self.folder} holds no {what} of profile {profile}; run "
+            f"`splitzoo bench --profile {profile}` first"
+        )
+
     def all(self, profile: str) -> list[Result]:
         """Every result of a profile that can be shown."""
         return self.contents(profile).results

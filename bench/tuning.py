@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import torch
@@ -26,7 +27,7 @@ from ..attacks.tuned import (
     open_end,
     tuned,
 )
-from ..zoo import Images, MisuseError, describe_device, load_dataset, load_network, manifest
+from ..zoo import Images, MisuseError, Record, describe_device, load_dataset, load_network
 from ..zoo.files import alone, ensure_writable, write_text
 from .cells import Cell, check_names
 from .metrics import mean, psnr, ssim
@@ -98,6 +99,8 @@ def tune(
         if not within(value, ends):
             raise MisuseError(f"{field} cannot be {value:g}; its ends are {ends}")
 
+    now = _rests_on(planned, field, record)
+
     def evidence(curve: list[Point]) -> Evidence:
         return Evidence(
             criterion=criterion,
@@ -105,10 +108,7 @@ def tune(
             ends=ends,
             images=IMAGES,
             train_indices=indices,
-            target_sha256=manifest().get(cell.network).content_sha256,
-            network_sha256=record.content_sha256 if record else None,
-            attack_version=base.version,
-            other_fields=plain({k: v for k, v in asdict(base).items() if k != field}),
+            **now,
             device=describe_device(device),
             versions=versions(),
         )
@@ -116,7 +116,10 @@ def tune(
     curve: list[Point] = []
     if go_on:
         earlier = tuned().get(attack, {}).get(cell.key, {}).get(field)
-        if earlier is not None and _same_circumstances(earlier.evidence, evidence(curve)):
+        if earlier is not None and (
+            (earlier.evidence.images, earlier.evidence.train_indices) == (IMAGES, indices)
+            and _still(earlier.evidence, now)
+        ):
             curve = list(earlier.evidence.curve)
         elif not grid:
             raise MisuseError(
@@ -180,13 +183,20 @@ def _ratio(values: Sequence[float]) -> float:
     return values[1] / values[0] if len(values) == 2 and values[0] > 0 else 3.0
 
 
-def _same_circumstances(earlier: Evidence, now: Evidence) -> bool:
-    """Whether two curves may be joined: all but where and with which versions they were made."""
-    same = ("images", "train_indices", "target_sha256", "network_sha256", "attack_version")
-    return (
-        all(getattr(earlier, name) == getattr(now, name) for name in same)
-        and earlier.other_fields == now.other_fields
-    )
+def _rests_on(run: Run, field: str, record: Record | None) -> dict[str, Any]:
+    """What a choice of `field` rests on now, by the names that `Evidence` gives it."""
+    base = run.configure()
+    return {
+        "target_sha256": run.target_sha256,
+        "network_sha256": record.content_sha256 if record else None,
+        "attack_version": base.version,
+        "other_fields": plain({k: v for k, v in asdict(base).items() if k != field}),
+    }
+
+
+def _still(evidence: Evidence, now: Mapping[str, Any]) -> bool:
+    """Whether evidence was measured with what stands now."""
+    return all(getattr(evidence, name) == value for name, value in now.items())
 
 
 def chosen_with(attack: str, cell: Cell) -> str:
@@ -213,23 +223,12 @@ def outdated_choices() -> list[str]:
     for attack, cells in tuned().items():
         for key, choices in cells.items():
             run = Run(check_names(*key.split("/")), attack, "standard")
-            base, record = run.configure(), run.published()
+            record = run.published()
             for field, choice in choices.items():
-                evidence = choice.evidence
-                others = plain({k: v for k, v in asdict(base).items() if k != field})
-                now = (
-                    run.target_sha256,
-                    record.content_sha256 if record else None,
-                    base.version,
-                    evidence.other_fields and others,
-                )
-                then = (
-                    evidence.target_sha256,
-                    evidence.network_sha256,
-                    evidence.attack_version,
-                    evidence.other_fields,
-                )
-                if now != then:
+                now = _rests_on(run, field, record)
+                if not choice.evidence.other_fields:
+                    del now["other_fields"]
+                if not _still(choice.evidence, now):
                     found.append(f"{field} of {attack} at {key} was chosen for something else")
     return found
 

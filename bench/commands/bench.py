@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from itertools import groupby
 
 from ...attacks import get_entry
-from ...zoo import PROFILES, UnknownNameError, describe_device, pick_device
+from ...zoo import describe_device, pick_device
 from ...zoo.files import ensure_writable
 from ..leaderboard import summary, write_leaderboard
 from ..metrics import mean
@@ -17,8 +17,16 @@ from ..results import Result
 from ..rows import rows
 from ..runner import Run, ensure_result
 from ..standing import standing
-from ..store import ResultStore
-from .options import LOCAL_RESULTS, add_device, add_only, add_profile, add_results, add_seed
+from .options import (
+    LOCAL_RESULTS,
+    add_device,
+    add_only,
+    add_profile,
+    add_results,
+    add_seed,
+    store_of,
+    warn,
+)
 
 
 def add(parser: ArgumentParser) -> None:
@@ -50,8 +58,7 @@ def add(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    if options.profile not in PROFILES:
-        raise UnknownNameError("profile", options.profile, PROFILES)
+    store = store_of(options)
     device = pick_device(options.device)
     names = [get_entry(name).name for name in options.attack]
     among = with_attacks(names, anywhere=bool(options.only)) if names else assignments()
@@ -61,7 +68,6 @@ def run(options: Namespace) -> int:
     ]
     for planned in runs:
         planned.check()
-    store = ResultStore(options.results)
     print(
         f"{len(runs)} to attack, profile {options.profile}, on {describe_device(device)}; "
         f"results go to {store.folder}",
@@ -76,8 +82,7 @@ def run(options: Namespace) -> int:
         took = time.perf_counter() - started
         print(f"      {_score(result)}   ({note}, took {took:.1f} s)", file=sys.stderr, flush=True)
         results.append(result)
-    for warning in standing(store, options.profile).left_out:
-        print(f"splitzoo: warning: {warning}", file=sys.stderr)
+    warn(standing(store, options.profile).left_out)
     page = write_leaderboard(store, options.profile)
     for _, group in groupby(results, lambda result: result.cell.setting):
         print("\n" + summary(rows(group), markdown=False))

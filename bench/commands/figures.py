@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser, Namespace
 
-from ...zoo import PROFILES, ResultError, UnknownNameError
 from ...zoo.files import ensure_writable
 from ..figures import draw, pictures
 from ..rows import rows
 from ..standing import standing
-from ..store import PUBLISHED, ResultStore
-from .options import LOCAL_RESULTS, add_profile, add_results
+from ..store import PUBLISHED
+from .options import LOCAL_RESULTS, add_profile, add_results, store_of, warn
 
 
 def add(parser: ArgumentParser) -> None:
@@ -25,18 +23,12 @@ def add(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    if options.profile not in PROFILES:
-        raise UnknownNameError("profile", options.profile, PROFILES)
-    store = ResultStore(options.results)
+    store = store_of(options)
     found = standing(store, options.profile)
-    for warning in found.left_out:
-        print(f"splitzoo: warning: {warning}", file=sys.stderr)
+    warn(found.left_out)
     results = rows(found.results)
     if not results:
-        raise ResultError(
-            f"{store.folder} holds no results of profile {options.profile}; run "
-            f"`splitzoo bench --profile {options.profile}` first"
-        )
+        raise store.nothing("results", options.profile)
     ensure_writable(store.figures(options.profile))
     for picture in pictures(store, results):
         print(f"{draw(store, picture)}: {picture.title}")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 
-from ...zoo import PROFILES, UnknownNameError
+from ...zoo import UnknownNameError
 from ..checks import outdated
 from ..leaderboard import write_leaderboard
 from ..rows import FORMATS, as_text, load_results
 from ..standing import standing
 from ..store import PUBLISHED, ResultStore
-from .options import LOCAL_RESULTS, add_profile, add_results
+from .options import LOCAL_RESULTS, add_profile, add_results, store_of, warn
 
 
 def add(parser: ArgumentParser) -> None:
@@ -34,15 +34,12 @@ def add(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    if options.profile not in PROFILES:
-        raise UnknownNameError("profile", options.profile, PROFILES)
+    store = store_of(options)
     if options.format not in FORMATS:
         raise UnknownNameError("format", options.format, FORMATS)
-    store = ResultStore(options.results)
     if options.check:
         return _check(store, options.profile)
-    for warning in standing(store, options.profile).left_out:
-        print(f"splitzoo: warning: {warning}", file=sys.stderr)
+    warn(standing(store, options.profile).left_out)
     if options.format == "markdown":
         print(write_leaderboard(store, options.profile))
     else:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from ...zoo import DEVICES, PROFILES
+from ...zoo import DEVICES, PROFILES, UnknownNameError
+from ..store import ResultStore
 
 LOCAL_RESULTS = Path("splitzoo-results")
 
@@ -83,6 +85,19 @@ def add_seed(parser: ArgumentParser) -> None:
         help="seed of the attack, a whole number; with another than 0 a network that the attack "
         "learns is trained for it, since the published ones are of seed 0 (default: 0)",
     )
+
+
+def store_of(options: Namespace) -> ResultStore:
+    """The store that --results names. UnknownNameError where there is no such --profile."""
+    if options.profile not in PROFILES:
+        raise UnknownNameError("profile", options.profile, PROFILES)
+    return ResultStore(options.results)
+
+
+def warn(lines: Iterable[str]) -> None:
+    """A warning on standard error for each line."""
+    for line in lines:
+        print(f"splitzoo: warning: {line}", file=sys.stderr)
 
 
 def add_only(parser: ArgumentParser) -> None:

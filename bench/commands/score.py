@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 
-from ...zoo import PROFILES, ResultError, UnknownNameError
+from ...zoo import ResultError
 from ..runner import rescore
-from ..store import PUBLISHED, ResultStore
-from .options import LOCAL_RESULTS, add_profile, add_results
+from ..store import PUBLISHED
+from .options import LOCAL_RESULTS, add_profile, add_results, store_of, warn
 
 
 def add(parser: ArgumentParser) -> None:
@@ -22,17 +22,11 @@ def add(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    if options.profile not in PROFILES:
-        raise UnknownNameError("profile", options.profile, PROFILES)
-    store = ResultStore(options.results)
+    store = store_of(options)
     contents = store.contents(options.profile)
-    for line in contents.skipped:
-        print(f"splitzoo: warning: {line}", file=sys.stderr)
+    warn(contents.skipped)
     if not contents.results:
-        raise ResultError(
-            f"{store.folder} holds no results of profile {options.profile}; run "
-            f"`splitzoo bench --profile {options.profile}` first"
-        )
+        raise store.nothing("results", options.profile)
     changed, unusable = 0, 0
     for result in contents.results:
         try:
