@@ -14,7 +14,17 @@ from typing import Any
 import pytest
 import torch
 from msgspec.structs import replace
-from splitzoo.bench import Cell, Result, ResultStore, Run, load_results, runner, score, scoring
+from splitzoo.bench import (
+    Cell,
+    Result,
+    ResultStore,
+    Run,
+    judging,
+    load_results,
+    runner,
+    score,
+    scoring,
+)
 from splitzoo.bench.checks import outdated, unpublishable
 from splitzoo.bench.cli import main
 from splitzoo.bench.comparison import differences
@@ -25,7 +35,7 @@ from splitzoo.bench.runner import network_used, plain
 from splitzoo.bench.scoring import Metric, wrong_scores
 from splitzoo.bench.standing import Standing, standing
 from splitzoo.bench.store import PUBLISHED
-from splitzoo.zoo import ResultError, evaluation_set, files, manifest
+from splitzoo.zoo import Images, ResultError, evaluation_set, files, manifest
 from splitzoo.zoo.files import tensors_as_bytes
 
 CPU = torch.device("cpu")
@@ -257,6 +267,24 @@ def test_one_edited_digit_is_found_even_when_the_page_is_rendered_anew(store: Re
     edit(store, {"reported": dict(result.reported)})
     write_leaderboard(store, "paper10")
     assert outdated(store, "paper10") == []
+
+
+@pytest.mark.parametrize(
+    ("true", "another", "third", "allowed"),
+    [(5.0, 5.0004, 0.0, True), (5.0, 5.1, 0.0, False), (0.0, 5.0, 5.0004, False)],
+)
+def test_a_label_may_differ_only_where_the_judge_hesitates_over_it(
+    true: float, another: float, third: float, allowed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By hand: logits of the secret's label 0, of 1 and of 2; the judge never reads 0 here."""
+    logits = torch.tensor([[true, another, third]])
+    monkeypatch.setattr(judging, "_logits", lambda dataset, recovered: logits)
+    pixels = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
+    secret = Images(pixels, torch.tensor([0]))
+    stored = {**score(secret, "mnist", pixels), "indices": [0]}
+    assert stored["label"] == [False]
+    claimed = {**stored, "label": [True]}
+    assert wrong_scores(claimed, secret, "mnist", pixels) == ([] if allowed else ["label"])
 
 
 def test_images_swapped_and_hashed_again_are_found(store: ResultStore) -> None:
