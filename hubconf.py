@@ -20,7 +20,15 @@ import os as _os
 import sys as _sys
 import types as _types
 
-dependencies = ["torch", "safetensors", "huggingface_hub", "numpy", "tqdm", "filelock"]
+dependencies = [
+    "torch",
+    "safetensors",
+    "huggingface_hub",
+    "numpy",
+    "tqdm",
+    "filelock",
+    "lazy_loader",
+]
 
 
 def _import_zoo():
@@ -31,6 +39,7 @@ def _import_zoo():
     if name not in _sys.modules:
         parent = _types.ModuleType(name)
         parent.__path__ = [here]
+        parent.__checkout__ = here  # where a pickled module asks for its class again
         _sys.modules[name] = parent
     return _importlib.import_module(f"{name}.zoo")
 
@@ -38,12 +47,18 @@ def _import_zoo():
 _zoo = _import_zoo()
 
 
+def _blank(module, name):
+    """An instance of a class of the zoo without state, for `torch.load` to fill."""
+    found = _importlib.import_module(f"{_zoo.__name__.rpartition('.')[0]}.{module}")
+    return getattr(found, name).__new__(getattr(found, name))
+
+
 def _split_entry(network, split):
     def entry(*, weights="default", path=None):
         return _zoo.load_split(network.name, split, weights=weights, path=path)
 
     entry.__name__ = entry.__qualname__ = f"{network.name}_split_{split}"
-    entry.__doc__ = f"""{network.title} split behind {split}: a SplitModel in eval mode.
+    entry.__doc__ = f"""{network.title} split behind {split}: a Target in eval mode.
 
     model.edge maps images N×{"×".join(map(str, network.input_shape))}, float32 in [0, 1], to
     features; model.cloud maps features to logits N×{network.num_classes}.
@@ -51,6 +66,8 @@ def _split_entry(network, split):
     Args:
         weights: "default" for the published checkpoint, None for a fresh network.
         path: a checkpoint of your own, written by `splitzoo train {network.name}`.
+
+    `model.edge` refuses images outside [0, 1]; `model.edge.unchecked` answers any.
     """
     return entry
 
@@ -82,7 +99,7 @@ def _judge_entry(dataset, title):
     return entry
 
 
-for _network in _zoo.NETWORKS.values():
+for _network in _zoo.networks().values():
     for _split in _network.splits:
         globals()[f"{_network.name}_split_{_split}"] = _split_entry(_network, _split)
         if _zoo.variants(f"{_network.name}_shadow_{_split}"):

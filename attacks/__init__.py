@@ -1,29 +1,8 @@
-"""The attacks: one file each, all under the same enforced threat model."""
+"""The attacks: one file each, all under the same enforced threat model.
 
-from .base import Attack, PreparedAttack
-from .catalogue import CATALOGUE, Entry, get_entry
-from .inverse_network import InverseNetwork
-from .learned import LearnedAttack
-from .rmle import RMLE, total_variation
-from .shadow_model import ModelReconstruction, ShadowModel
-from .threat_model import FAMILIES, SETTINGS, Adversary, Capability, Setting, get_setting
+Its names are listed in `__init__.pyi` and imported on first use.
+"""
 
-__all__ = [
-    "CATALOGUE",
-    "FAMILIES",
-    "RMLE",
-    "SETTINGS",
-    "Adversary",
-    "Attack",
-    "Capability",
-    "Entry",
-    "InverseNetwork",
-    "LearnedAttack",
-    "ModelReconstruction",
-    "PreparedAttack",
-    "Setting",
-    "ShadowModel",
-    "get_entry",
-    "get_setting",
-    "total_variation",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

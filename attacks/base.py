@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, TypeVar, final
 
 import torch
 from torch import Tensor, nn
 
 from ..zoo import CapabilityError, ContractError, InputError, check_features, check_images
-from .threat_model import Adversary, Capability, Setting
+from .adversary import Adversary
+from .draws import Draws
+from .settings import Capability, Setting
+
+Self = TypeVar("Self", bound="Attack")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attack(ABC):
     """An attack is a frozen dataclass: its fields are its hyperparameters.
 
-    A subclass states what it `requires`, its `title` and `citation`, and writes `offline` (once
-    for a target) and `online` (for a batch of features). Callers use `prepare`, and then
-    `reconstruct` of what it returns; both are sealed, so that capabilities, shapes, range,
-    finiteness and seeds are checked for every attack alike.
+    A subclass states its `name`, what it `requires`, its `title` and `citation`, and writes
+    `offline` (once for a target) and `online` (for a batch of features). Callers use `prepare`,
+    and then `reconstruct` of what it returns; both are sealed, so that capabilities, shapes,
+    range, finiteness and seeds are checked for every attack alike.
     """
 
+    #: What the catalogue and the command call it; a file in `attacks/` with one is found by itself.
+    name: ClassVar[str] = ""
     requires: ClassVar[frozenset[Capability]]
     title: ClassVar[str]
     citation: ClassVar[str]
@@ -49,11 +56,10 @@ class Attack(ABC):
         """
         self.check(adversary.setting)
         if network is None:
-            generator = torch.Generator(adversary.device).manual_seed(seed)
-            state = self.offline(adversary, generator)
+            state = self.offline(adversary, torch.Generator().manual_seed(seed))
         else:
             state = self.adopt(adversary, network.to(adversary.device))
-        return PreparedAttack(self, state, adversary, seed)
+        return PreparedAttack(self.calibrate(adversary, state, seed), state, adversary, seed)
 
     @final
     def check(self, setting: Setting) -> None:
@@ -70,58 +76,97 @@ class Attack(ABC):
         raise ContractError(f"{type(self).__name__} learns no network that it could be given")
 
     def offline(self, adversary: Adversary, generator: torch.Generator) -> Any:
-        """Whatever `online` needs: the edge itself, a trained Inverse-Network, a shadow edge."""
+        """Whatever `online` needs: the edge itself, a trained Inverse-Network, a shadow edge.
+
+        `generator` is on the CPU, seeded; what is drawn from it is moved to `adversary.device`.
+        """
         return None
 
+    def calibrate(self: Self, adversary: Adversary, state: Any, seed: int) -> Self:
+        """This attack with the fields that were left open chosen for a target it has never seen.
+
+        Only with what the adversary grants: its images or procedural ones, its own edge or
+        shadow as the victim. Called after `offline`; the attack itself, unless overridden.
+        """
+        return self
+
+    def images_at_a_time(self, adversary: Adversary) -> int:
+        """How many images `online` is given at once, where the caller does not say."""
+        return 50
+
     @abstractmethod
-    def online(self, state: Any, features: Tensor, generator: torch.Generator) -> Tensor:
+    def online(self, state: Any, features: Tensor, draws: Draws) -> Tensor:
         """Recover images from their features.
 
         Args:
             state: what `offline` returned.
-            features: N×feature shape, on the adversary's device.
-            generator: seeded; draw so that image i does not depend on who shares its batch.
+            features: a batch N×feature shape, on the adversary's device.
+            draws: random numbers, image by image.
 
         Returns:
-            N×C×H×W, float32 in [0, 1], on the same device.
+            N×C×H×W, float32 in [0, 1], on the same device. No image may depend on another.
         """
 
 
 @final
 class PreparedAttack:
-    """An attack whose offline work is done."""
+    """An attack whose offline work is done.
+
+    Attributes:
+        attack: the attack, its fields calibrated.
+        batch: how many images are attacked at once.
+    """
 
     def __init__(self, attack: Attack, state: Any, adversary: Adversary, seed: int) -> None:
         self.attack = attack
+        self.batch = attack.images_at_a_time(adversary)
         self._state = state
         self._adversary = adversary
         self._seed = seed
 
-    def reconstruct(self, features: Tensor) -> Tensor:
+    def reconstruct(self, features: Tensor, *, first: int = 0, batch: int | None = None) -> Tensor:
         """Features N×feature shape -> images N×C×H×W, float32 in [0, 1].
+
+        Args:
+            first: number of the first of these images among all that are attacked; its
+                randomness follows from it.
+            batch: how many images to attack at once. It decides memory and time, and the
+                result within rounding only.
 
         Raises InputError for features of another split or not finite, and ContractError where
         the attack breaks its promise on shape, type, device, range or finiteness.
         """
+        check_features(features, self._adversary.feature_shape)
+        parts = features.detach().split(batch or self.batch)
+        return torch.cat(list(self.stream(parts, first=first)))
+
+    def stream(self, batches: Iterable[Tensor], *, first: int = 0) -> Iterator[Tensor]:
+        """`reconstruct` for features that come batch by batch and need not fit into memory."""
         adversary = self._adversary
-        check_features(features, adversary.feature_shape)
-        generator = torch.Generator(adversary.device).manual_seed(self._seed)
-        with torch.enable_grad():
-            images = self.attack.online(
-                self._state, features.detach().to(adversary.device), generator
-            )
-        name = type(self.attack).__name__
+        for features in batches:
+            check_features(features, adversary.feature_shape)
+            draws = Draws(self._seed, first, len(features), adversary.device)
+            with torch.enable_grad():
+                images = self.attack.online(
+                    self._state, features.detach().to(adversary.device), draws
+                )
+            self._check(images, len(features))
+            first += len(features)
+            yield images.detach()
+
+    def _check(self, images: Tensor, count: int) -> None:
+        """Raise ContractError unless these are `count` images on the adversary's device."""
+        adversary, name = self._adversary, type(self.attack).__name__
         try:
             check_images(images, adversary.input_shape, f"the images that {name} returned")
         except InputError as error:
             raise ContractError(str(error)) from None
-        if len(images) != len(features) or images.dtype != torch.float32:
+        if len(images) != count or images.dtype != torch.float32:
             raise ContractError(
-                f"{name} returned {len(images)} images of {images.dtype} for {len(features)} "
-                "features; return one float32 image for each"
+                f"{name} returned {len(images)} images of {images.dtype} for {count} features; "
+                "return one float32 image for each"
             )
         if images.device.type != adversary.device.type:
             raise ContractError(
                 f"{name} returned images on {images.device}, not {adversary.device}"
             )
-        return images.detach()

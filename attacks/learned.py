@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, final
 
@@ -14,10 +13,12 @@ from torch import Tensor, nn
 
 from ..zoo import Images
 from ..zoo.content import tensors_digest
-from ..zoo.precision import autocast, pick_precision
-from ..zoo.resume import Conditions, epoch_generator, run_epochs
+from ..zoo.fitting import fit
+from ..zoo.precision import pick_precision
+from ..zoo.recipe import cosine
+from ..zoo.resume import Conditions
+from .adversary import Adversary
 from .base import Attack
-from .threat_model import Adversary, Setting
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,9 @@ class LearnedAttack(Attack):
         "learning_rate",
         "weight_decay",
     )
+    #: Template of the manifest name of its published networks, over {network}, {split} and the
+    #: setting's {variant}; None where none are published.
+    checkpoint: ClassVar[str | None] = None
     #: Raised where the code changes which network comes out of the same fields.
     training_version: ClassVar[int] = 1
 
@@ -67,8 +71,8 @@ class LearnedAttack(Attack):
     weight_decay: float = 0.0
 
     @abstractmethod
-    def architecture_in(self, setting: Setting) -> dict[str, str]:
-        """What the network is in a setting, as `zoo.build` takes it and a record keeps it."""
+    def architecture(self, adversary: Adversary) -> dict[str, str]:
+        """What the network is, as `zoo.loading.build` takes it and a record keeps it."""
 
     @abstractmethod
     def build(self, adversary: Adversary) -> nn.Module:
@@ -85,6 +89,9 @@ class LearnedAttack(Attack):
     @abstractmethod
     def adopt(self, adversary: Adversary, network: nn.Module) -> Any:
         """The state of `online` from the trained network."""
+
+    def begin(self, network: nn.Module, examples: Examples) -> None:
+        """What to do to the network before it is trained; nothing, unless overridden."""
 
     def finish(self, network: nn.Module, examples: Examples) -> None:
         """What to do to the network once it is trained; nothing, unless overridden."""
@@ -134,9 +141,8 @@ class LearnedAttack(Attack):
         self, network: nn.Module, adversary: Adversary, seed: int, conditions: Conditions
     ) -> float:
         examples = self.examples(adversary, torch.Generator().manual_seed(seed))
-        device = adversary.device
-        batches = math.ceil(len(examples) / self.batch_size)
-        epochs = math.ceil(self.steps / batches)
+        self.begin(network, examples)
+        epochs = math.ceil(self.steps / math.ceil(len(examples) / self.batch_size))
         groups: list[dict[str, Any]] = [
             {
                 "params": [p for p in network.parameters() if p.dim() > 1],
@@ -144,34 +150,17 @@ class LearnedAttack(Attack):
             },
             {"params": [p for p in network.parameters() if p.dim() == 1], "weight_decay": 0.0},
         ]
-        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate)
-
-        def train_epoch(epoch: int, step_done: Callable[[], object]) -> float:
-            generator = epoch_generator(seed, epoch)
-            total = torch.zeros((), device=device)
-            order = torch.randperm(len(examples), generator=generator)
-            for step, rows in enumerate(order.split(self.batch_size), start=epoch * batches):
-                angle = math.pi * step / (epochs * batches)
-                for group in optimizer.param_groups:
-                    group["lr"] = self.learning_rate * (1 + math.cos(angle)) / 2
-                pixels = _channels_last(as_floats(examples.pixels[rows]).to(device))
-                values = _channels_last(examples.values[rows].to(device))
-                with autocast(device, conditions.precision):
-                    loss = self.loss(network, pixels, values, adversary.cloud)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                optimizer.step()
-                total += loss.detach()
-                step_done()
-            return total.item() / batches
-
-        seconds = run_epochs(
+        seconds = fit(
             f"training {self.title}",
             network,
-            optimizer,
-            train_epoch,
+            torch.optim.AdamW(groups, lr=self.learning_rate),
+            count=len(examples),
+            batch=lambda rows, _: (as_floats(examples.pixels[rows]), examples.values[rows]),
+            loss=lambda pixels, values: self.loss(network, pixels, values, adversary.cloud),
+            rate=lambda step, steps: self.learning_rate * cosine(step / (epochs * steps)),
             epochs=epochs,
-            steps=batches,
+            batch_size=self.batch_size,
+            seed=seed,
             identity={
                 "attack": type(self).__name__,
                 "setting": adversary.setting.name,
@@ -181,13 +170,10 @@ class LearnedAttack(Attack):
                 **self.recipe(),
             },
             conditions=conditions,
+            device=adversary.device,
         )
         self.finish(network, examples)
         return seconds
-
-
-def _channels_last(values: Tensor) -> Tensor:
-    return values.contiguous(memory_format=torch.channels_last) if values.dim() == 4 else values
 
 
 def as_floats(pixels: Tensor) -> Tensor:
@@ -209,17 +195,18 @@ def query_pixels(adversary: Adversary, count: int, generator: torch.Generator) -
     return noise * std + mean
 
 
-def ask_edge(adversary: Adversary, pixels: Tensor) -> Examples:
-    """Every image with its features in half precision on the CPU; each is queried once.
+def ask_edge(adversary: Adversary, pixels: Tensor, *, scaled: bool = True) -> Examples:
+    """Every image with its features on the CPU, in half precision; each is queried once.
 
     Features are divided by their root mean square over the first 256 images: an edge's may be a
     hundred times larger than what networks are initialised for. Half precision keeps 11 bits,
-    an error some 70 dB below the features.
+    an error some 70 dB below the features. Unless `scaled`, they stay as they are, in float32.
     """
-    answers = torch.empty(len(pixels), *adversary.feature_shape, dtype=torch.float16)
-    scale = 0.0
+    kind = torch.float16 if scaled else torch.float32
+    answers = torch.empty(len(pixels), *adversary.feature_shape, dtype=kind)
+    scale = 0.0 if scaled else 1.0
     for start in range(0, len(pixels), 256):
         features = adversary.query(as_floats(pixels[start : start + 256])).cpu()
         scale = scale or features.square().mean().sqrt().item() or 1.0
-        answers[start : start + 256] = (features / scale).half()
+        answers[start : start + 256] = (features / scale).to(kind)
     return Examples(pixels, answers, scale)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ..zoo import progress
+from .adversary import Adversary
 from .base import Attack
-from .threat_model import Adversary, Capability
+from .calibration import best_positive, calibration_images
+from .draws import Draws
+from .settings import Capability
+
+Self = TypeVar("Self", bound="RMLE")
+#: Images that λ is calibrated on, and the share of the iterations that each trial takes.
+CALIBRATION_IMAGES, CALIBRATION_SHARE = 6, 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,12 +27,12 @@ class RMLE(Attack):
     """Gradient descent on ||f(x) - f(x₀)||² + λ·TV(x) (Eq. 3, Algorithm 1).
 
     The defaults are the paper's: gray start, β = 1, sums, Adam. Its step sizes and iteration
-    counts are `SHALLOW` and `DEEP`; λ it leaves open. The authors' released code solves a
-    different problem (squared total variation and squared error, both as means, in normalised
-    space from zero, AMSGrad), which is the same class with the fields of `RELEASED`.
+    counts stand in `recipes.py`; λ it leaves open.
 
     Args:
-        tv_weight: λ, the weight of the total variation; its natural end is 0.
+        tv_weight: λ, the weight of the total variation; its natural end is 0. None lets the
+            attack choose it: the λ with which short descents recover the adversary's own images,
+            or procedural ones, best.
         beta: exponent β of Eq. 3b.
         iterations, step_size: T and ε of Algorithm 1.
         reduction: "sum" over features and pixels as in Eq. 3, or "mean" over each.
@@ -34,11 +42,12 @@ class RMLE(Attack):
         amsgrad, adam_eps: of Adam.
     """
 
+    name = "rmle"
     requires = frozenset({Capability.EDGE})
     title = "rMLE"
     citation = "He, Zhang and Lee, ACSAC 2019, §4, Algorithm 1"
 
-    tv_weight: float = field(default=0.1, metadata={"ends": (0.0, None)})
+    tv_weight: float | None = field(default=None, metadata={"ends": (0.0, None)})
     beta: float = 1.0
     iterations: int = 5000
     step_size: float = 1e-3
@@ -54,11 +63,56 @@ class RMLE(Attack):
         # The adversary's copy; channels last is a fifth faster here on a CPU.
         return adversary.edge.to(memory_format=torch.channels_last), adversary.input_shape
 
+    def images_at_a_time(self, adversary: Adversary) -> int:
+        # What a batch computes should stay in a processor's caches, and a GPU wants more.
+        if adversary.device.type != "cpu":
+            return 500
+        return max(10, min(100, 300_000 // math.prod(adversary.feature_shape)))
+
+    def calibrate(self: Self, adversary: Adversary, state: Any, seed: int) -> Self:
+        if self.tv_weight is not None:
+            return self
+        images = calibration_images(adversary, CALIBRATION_IMAGES, seed)
+        features = self.own_features(adversary, state, images)
+        short = replace(
+            self,
+            iterations=max(30, round(CALIBRATION_SHARE * self.iterations)),
+            step_size=min(10 * self.step_size, max(self.step_size, 0.03)),
+        )
+        draws = Draws(seed, 0, len(images), adversary.device)
+
+        def error(tv_weight: float) -> float:
+            trial = replace(short, tv_weight=tv_weight)
+            with torch.enable_grad():
+                recovered = trial.online(state, features, draws)
+            each = (recovered - images).square().flatten(1).mean(1).clamp_min(1e-10)
+            return float(each.log().mean())  # the mean PSNR, but for a factor
+
+        return replace(
+            self,
+            tv_weight=float(f"{best_positive(error, self._balance(state, images, features)):.3g}"),
+        )
+
+    @torch.no_grad()
+    def own_features(self, adversary: Adversary, state: Any, images: Tensor) -> Tensor:
+        """Features of the adversary's own images, as lawfully as it can have them."""
+        edge: nn.Module = state[0]
+        features: Tensor = edge(images)
+        return features
+
+    @torch.no_grad()
+    def _balance(self, state: Any, images: Tensor, features: Tensor) -> float:
+        """The λ at which total variation weighs a 300th of a flat image's distance."""
+        edge = state[0]
+        flat = torch.full_like(images, self.start)
+        distance = (edge(flat) - features).square().flatten(1)
+        variation = total_variation(images, self.beta)
+        error = distance.mean() if self.reduction == "mean" else distance.sum(1).mean()
+        per_image = variation.mean() / (images[0].numel() if self.reduction == "mean" else 1)
+        return float(error / per_image.clamp_min(1e-12) / 300) or 1e-6
+
     def online(
-        self,
-        state: tuple[nn.Module, tuple[int, ...]],
-        features: Tensor,
-        generator: torch.Generator,
+        self, state: tuple[nn.Module, tuple[int, ...]], features: Tensor, draws: Draws
     ) -> Tensor:
         edge, shape = state
         scale, shift = self._pixels_from_variable(edge)
@@ -80,6 +134,7 @@ class RMLE(Attack):
         """Eq. 3c, summed over the batch: no image's gradient depends on another's."""
         distance = (edge(images) - features).square().flatten(1)
         variation = total_variation(variable, self.beta)
+        assert self.tv_weight is not None
         if self.reduction == "mean":
             each = distance.mean(1) + self.tv_weight * variation / variable[0].numel()
         else:
@@ -106,20 +161,25 @@ class RMLE(Attack):
         return normalize.get_buffer("std"), normalize.get_buffer("mean")
 
 
-#: The two regimes of §4.2.
-SHALLOW = {"step_size": 1e-2, "iterations": 500}
-DEEP = {"step_size": 1e-3, "iterations": 5000}
-#: The released code's variant; its λ for each split is in the catalogue.
-RELEASED = {
-    "beta": 2.0,
-    "iterations": 5000,
-    "step_size": 1e-2,
-    "reduction": "mean",
-    "space": "normalized",
-    "start": 0.0,
-    "amsgrad": True,
-    "adam_eps": 1e-3,
-}
+@dataclass(frozen=True, kw_only=True)
+class ReleasedRMLE(RMLE):
+    """What the authors' released code computes, which is a different problem than Eq. 3.
+
+    Squared total variation and squared error, both as means, in normalised space from zero, with
+    AMSGrad.
+    """
+
+    name = "rmle_released"
+    title = "rMLE, released code"
+    citation = "the released code of He, Zhang and Lee, ACSAC 2019"
+
+    beta: float = 2.0
+    step_size: float = 1e-2
+    reduction: Literal["sum", "mean"] = "mean"
+    space: Literal["pixel", "normalized"] = "normalized"
+    start: float = 0.0
+    amsgrad: bool = True
+    adam_eps: float = 1e-3
 
 
 def total_variation(images: Tensor, beta: float) -> Tensor:

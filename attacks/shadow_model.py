@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..zoo import shadow_edge
+from ..zoo import Half, derived_edge, shadow_edge
+from ..zoo.shapes import shape_text
+from .adversary import Adversary
 from .learned import Examples, LearnedAttack, ask_edge, query_pixels
 from .rmle import RMLE
-from .threat_model import Adversary, Capability, Setting
+from .settings import Capability
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,23 +23,32 @@ class EdgeReconstruction(LearnedAttack, RMLE):
     """What both ways to rebuild the edge share: its structure, and the inversion afterwards.
 
     Args:
-        network, split: the target, whose name decides the structure that is tried where the
-            setting does not grant the true one (Table 5).
+        table5: "network/split" whose other structure of Table 5 is tried where the setting does
+            not grant the true one; None derives a structure from the shapes.
     """
 
-    TRAINING: ClassVar[tuple[str, ...]] = (*LearnedAttack.TRAINING, "network", "split")
+    TRAINING: ClassVar[tuple[str, ...]] = (*LearnedAttack.TRAINING, "table5")
 
-    network: str
-    split: str
+    table5: str | None = None
 
-    def architecture_in(self, setting: Setting) -> dict[str, str]:
-        structure = "same_net" if setting.allows(Capability.STRUCTURE) else "diff_net"
-        return {"shadow": f"{self.network}/{self.split}", "structure": structure}
+    def architecture(self, adversary: Adversary) -> dict[str, str]:
+        if adversary.setting.allows(Capability.STRUCTURE):
+            return adversary.structure
+        if self.table5 is not None:
+            return {"shadow": self.table5, "structure": "diff_net"}
+        return {
+            "derived_edge": shape_text(adversary.input_shape),
+            "features": shape_text(adversary.feature_shape),
+            "normalisation": json.dumps(adversary.normalisation),
+        }
 
     def build(self, adversary: Adversary) -> nn.Module:
         if adversary.setting.allows(Capability.STRUCTURE):
             return adversary.fresh_edge()
-        return shadow_edge(self.network, self.split, "diff_net")
+        if self.table5 is not None:
+            network, _, split = self.table5.partition("/")
+            return shadow_edge(network, split, "diff_net")
+        return derived_edge(adversary.input_shape, adversary.feature_shape, adversary.normalisation)
 
     def adopt(self, adversary: Adversary, network: nn.Module) -> tuple[nn.Module, tuple[int, ...]]:
         return network.to(memory_format=torch.channels_last), adversary.input_shape
@@ -58,10 +70,12 @@ class ShadowModel(EdgeReconstruction):
             features, ‖a·f′(x) - v‖² minimised over a ≥ 0 too. The paper has a = 1.
     """
 
+    name = "shadow_model"
     requires = frozenset({Capability.DATA})
-    title = "Shadow model, rMLE"
+    title = "Shadow model"
     citation = "He, Zhang and Lee, ACSAC 2019, §6, Algorithm 3"
     TRAINING: ClassVar[tuple[str, ...]] = (*EdgeReconstruction.TRAINING, "init_gain")
+    checkpoint = "{network}_shadow_{split}-{variant}"
 
     init_gain: float | None = None
     fit_scale: bool = False
@@ -71,10 +85,10 @@ class ShadowModel(EdgeReconstruction):
         if self.init_gain is not None:
             for layer in network.modules():
                 if isinstance(layer, nn.Conv2d | nn.Linear):
-                    assert layer.bias is not None
                     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                     layer.weight.data.mul_(self.init_gain)
-                    nn.init.zeros_(layer.bias)
+                    if layer.bias is not None:
+                        nn.init.zeros_(layer.bias)
         return network
 
     def objective(
@@ -118,23 +132,44 @@ class ModelReconstruction(EdgeReconstruction):
         noise_images: queries to make where the setting grants no images.
     """
 
+    name = "model_reconstruction"
     requires = frozenset({Capability.QUERY})
-    title = "Model reconstruction, rMLE"
+    title = "Model reconstruction"
     citation = "He, Zhang and Lee, ACSAC 2019, §7.3"
     TRAINING: ClassVar[tuple[str, ...]] = (*EdgeReconstruction.TRAINING, "noise_images")
+    checkpoint = "{network}_shadow_{split}-queried_{variant}"
 
     noise_images: int = 10_000
 
     def examples(self, adversary: Adversary, generator: torch.Generator) -> Examples:
         pixels = query_pixels(adversary, self.noise_images, generator)
-        return ask_edge(adversary, pixels)
+        with torch.random.fork_rng(devices=[]):
+            scaled = _last_scaling(self.build(adversary)) is not None
+        return ask_edge(adversary, pixels, scaled=scaled)
 
     def loss(self, network: nn.Module, pixels: Tensor, values: Tensor, cloud: nn.Module) -> Tensor:
         return F.mse_loss(network(pixels).float(), values.float())
 
     @torch.no_grad()
     def finish(self, network: nn.Module, examples: Examples) -> None:
-        """Undo the features' scale in the last convolution, behind which is at most a ReLU."""
-        last = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)][-1]
-        for parameter in last.parameters():
-            parameter.mul_(examples.scale)
+        """Undo the features' scale in the last layer that has weights."""
+        last = _last_scaling(network)
+        if last is not None:
+            for parameter in last.parameters():
+                parameter.mul_(examples.scale)
+
+    def own_features(self, adversary: Adversary, state: Any, images: Tensor) -> Tensor:
+        return adversary.query(images)
+
+
+def _last_scaling(edge: nn.Module) -> nn.Module | None:
+    """The layer whose weights scale the features: the last of a chain, if nothing behind it minds
+    the scale. None where there is none such, and then features are fitted as they are."""
+    if not isinstance(edge, Half):
+        return None
+    for layer in reversed(list(edge.children())):
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            return layer
+        if not isinstance(layer, nn.ReLU | nn.MaxPool2d | nn.Flatten):
+            return None
+    return None

@@ -20,11 +20,14 @@ from torch import Tensor, nn
 
 from ..attacks import SETTINGS, Adversary
 from ..attacks.learned import as_floats, query_pixels
-from ..zoo import evaluation_set, holding, load_split, manifest
+from ..zoo import holding, load_split, manifest
 from ..zoo.files import write_text
-from .metrics import mean, psnr, ssim
-from .provenance import today, versions
+from .score.means import mean
+from .score.metrics.psnr import psnr
+from .score.metrics.ssim import ssim
+from .secrets.evaluation import evaluation_set
 from .store import PUBLISHED
+from .store.provenance import today, versions
 
 #: Queries, and pixels of border that are left out in the second score.
 IMAGES, BORDER = 4000, 4

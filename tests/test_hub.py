@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from splitzoo.zoo import INVERSES, NETWORKS, load_inverse, load_split
+from splitzoo.zoo import INVERSES, load_inverse, load_split, networks
 
 
 def run_python(code: str, cwd: Path) -> str:
@@ -44,10 +44,10 @@ FROM_GITHUB: dict[str, Any] = {"trust_repo": True, "skip_validation": True, "ver
 
 def test_every_network_is_an_entry_point_and_nothing_else_is(served: str) -> None:
     entries = torch.hub.list(served, **FROM_GITHUB)
-    expected = {f"{n.name}_split_{split}" for n in NETWORKS.values() for split in n.splits}
-    assert len(expected) == 11 + 18
+    expected = {f"{n.name}_split_{split}" for n in networks().values() for split in n.splits}
+    assert len(expected) == 11 + 18 + 14
     expected |= {target.replace("/", "_inverse_") for target in INVERSES}
-    expected |= {f"lenet_shadow_{split}" for split in NETWORKS["lenet"].splits}
+    expected |= {f"lenet_shadow_{split}" for split in networks()["lenet"].splits}
     expected |= {f"cifar_cnn_shadow_{split}" for split in ("conv11", "relu22", "relu32")}
     assert set(entries) == expected | {"mnist_judge", "cifar10_judge"}
 
@@ -101,9 +101,9 @@ def test_arguments_are_keyword_only(repository: Path) -> None:
 
 def test_two_checkouts_in_one_process_do_not_mix(checkout: Path, repository: Path) -> None:
     """Another revision has a layer of another width; each checkout must serve its own."""
-    networks = checkout / "zoo" / "networks.py"
-    source = networks.read_text("utf-8")
-    networks.write_text(source.replace("nn.Linear(120, 84)", "nn.Linear(120, 85)"), "utf-8")
+    lenet = checkout / "zoo" / "targets" / "lenet.py"
+    source = lenet.read_text("utf-8")
+    lenet.write_text(source.replace("nn.Linear(120, 84)", "nn.Linear(120, 85)"), "utf-8")
     sizes = run_python(
         f"""
 import torch
@@ -124,8 +124,8 @@ import os, pathlib, torch
 repo = pathlib.Path({str(checkout)!r})
 load = lambda: torch.hub.load(str(repo), "lenet_split_relu2", source="local", weights=None)
 print(load().cloud.fc2.out_features)
-networks = repo / "zoo" / "networks.py"
-networks.write_text(networks.read_text("utf-8").replace("nn.Linear(120, 84)", "nn.Linear(120, 8)"))
+lenet = repo / "zoo" / "targets" / "lenet.py"
+lenet.write_text(lenet.read_text("utf-8").replace("nn.Linear(120, 84)", "nn.Linear(120, 8)"))
 os.utime(repo / "hubconf.py", ns=(1, 1))
 print(load().cloud.fc2.out_features)
 """,

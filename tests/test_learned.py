@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import torch
 from splitzoo.attacks import (
-    CATALOGUE,
     SETTINGS,
     Adversary,
     InverseNetwork,
     LearnedAttack,
     ModelReconstruction,
     ShadowModel,
-    get_entry,
+    catalogue,
+    configured,
 )
 from splitzoo.zoo import (
     INVERSES,
@@ -26,7 +26,7 @@ from splitzoo.zoo import (
     CapabilityError,
     ContractError,
     Images,
-    SplitModel,
+    Target,
     inverse_network,
     load_split,
     manifest,
@@ -46,7 +46,7 @@ def images() -> Images:
     return Images(pixels, torch.arange(48) % 10)
 
 
-def adversary_in(setting: str, target: SplitModel, images: Images) -> Adversary:
+def adversary_in(setting: str, target: Target, images: Images) -> Adversary:
     return Adversary(
         SETTINGS[setting],
         target,
@@ -56,9 +56,9 @@ def adversary_in(setting: str, target: SplitModel, images: Images) -> Adversary:
     )
 
 
-INVERSE = InverseNetwork(architecture="lenet/conv1", steps=6, batch_size=16, noise_images=32)
-SHADOW = ShadowModel(network="lenet", split="conv1", steps=6, batch_size=16, iterations=2)
-FITTED = ModelReconstruction(network="lenet", split="conv1", steps=6, batch_size=16, iterations=2)
+INVERSE = InverseNetwork(released="lenet/conv1", steps=6, batch_size=16, noise_images=32)
+SHADOW = ShadowModel(table5="lenet/conv1", steps=6, batch_size=16, iterations=2, tv_weight=0.1)
+FITTED = ModelReconstruction(steps=6, batch_size=16, iterations=2, tv_weight=0.1)
 
 
 def test_the_networks_have_the_shapes_of_their_targets() -> None:
@@ -98,7 +98,7 @@ def test_a_shadow_of_another_structure_is_another_structure() -> None:
     ],
 )
 def test_queries_are_made_once_an_image_or_never(
-    attack: LearnedAttack, setting: str, queries: int, lenet: SplitModel, images: Images
+    attack: LearnedAttack, setting: str, queries: int, lenet: Target, images: Images
 ) -> None:
     adversary = adversary_in(setting, lenet, images)
     features = lenet.edge(images.floats()[:3]).detach()
@@ -109,7 +109,7 @@ def test_queries_are_made_once_an_image_or_never(
 
 @pytest.mark.parametrize("attack", [INVERSE, FITTED])
 def test_what_queries_is_refused_without_queries(
-    attack: LearnedAttack, lenet: SplitModel, images: Images
+    attack: LearnedAttack, lenet: Target, images: Images
 ) -> None:
     adversary = adversary_in("query_free_same_set_same_net", lenet, images)
     for refused in (attack.prepare, attack.train):
@@ -117,13 +117,13 @@ def test_what_queries_is_refused_without_queries(
             refused(adversary)
 
 
-def test_the_structure_follows_the_setting(lenet: SplitModel, images: Images) -> None:
+def test_the_structure_follows_the_setting(lenet: Target, images: Images) -> None:
     for setting, layers in (("same_set_same_net", 1), ("same_set_diff_net", 2)):
         shadow = SHADOW.build(adversary_in(f"query_free_{setting}", lenet, images))
         assert sum(isinstance(layer, torch.nn.Conv2d) for layer in shadow.modules()) == layers
 
 
-def test_a_shadow_never_starts_where_a_target_started(lenet: SplitModel, images: Images) -> None:
+def test_a_shadow_never_starts_where_a_target_started(lenet: Target, images: Images) -> None:
     """With the target's seed it would draw the target's initial weights, which nothing grants."""
     torch.manual_seed(manifest().get("lenet").seed)
     begun: Any = shadow_edge("lenet", "conv1", "same_net")
@@ -136,7 +136,7 @@ def test_a_shadow_never_starts_where_a_target_started(lenet: SplitModel, images:
 
 
 def test_an_interrupted_training_ends_in_the_same_network(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lenet: SplitModel, images: Images
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lenet: Target, images: Images
 ) -> None:
     def train(file: Path) -> tuple[Tensor, ...]:
         adversary = adversary_in("query_free_same_set_same_net", lenet, images)
@@ -161,7 +161,7 @@ def test_an_interrupted_training_ends_in_the_same_network(
 
 
 def test_a_trained_network_takes_the_place_of_training(
-    lenet: SplitModel, images: Images, monkeypatch: pytest.MonkeyPatch
+    lenet: Target, images: Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     features = lenet.edge(images.floats()[:3]).detach()
     adversary = adversary_in("black_box_same_set", lenet, images)
@@ -172,17 +172,17 @@ def test_a_trained_network_takes_the_place_of_training(
     assert torch.equal(INVERSE.prepare(again, network=network).reconstruct(features), expected)
     assert again.queries == 0
     with pytest.raises(ContractError, match="learns no network"):
-        get_entry("rmle").configure("lenet", "conv1").prepare(
+        configured("rmle", "lenet/conv1", "white_box").prepare(
             adversary_in("white_box", lenet, images), network=network
         )
 
 
-def losses(attack: LearnedAttack, lenet: SplitModel, values: Tensor, images: Images) -> float:
+def losses(attack: LearnedAttack, lenet: Target, values: Tensor, images: Images) -> float:
     """The attack's objective for the target's own edge, or for an exact inverse of nothing."""
     return attack.loss(lenet.edge, images.floats(), values, lenet.cloud).item()
 
 
-def test_the_objectives_against_slow_loops(lenet: SplitModel, images: Images) -> None:
+def test_the_objectives_against_slow_loops(lenet: Target, images: Images) -> None:
     """Eq. 4, Eq. 6 and the regression of Table 8, term by term."""
     few = images.subset(torch.arange(4))
     pixels = few.floats()
@@ -232,9 +232,9 @@ def test_a_fitted_scale_has_the_slope_of_its_distance() -> None:
     assert torch.autograd.gradcheck(distance, image.requires_grad_(True))
 
 
-def test_the_start_of_he_et_al_times_the_gain(lenet: SplitModel, images: Images) -> None:
+def test_the_start_of_he_et_al_times_the_gain(lenet: Target, images: Images) -> None:
     """Their weights have the variance 2 / (inputs of a unit); here 5 · 5 · 8 in conv2."""
-    attack = replace(SHADOW, split="relu2", init_gain=0.5)
+    attack = replace(SHADOW, init_gain=0.5)
     adversary = adversary_in("query_free_same_set_same_net", load_split("lenet", "relu2"), images)
     torch.manual_seed(0)
     network: Any = attack.build(adversary)
@@ -243,7 +243,7 @@ def test_the_start_of_he_et_al_times_the_gain(lenet: SplitModel, images: Images)
     assert not network.conv2.bias.any()
 
 
-def test_noise_is_standard_normal_after_normalisation(lenet: SplitModel) -> None:
+def test_noise_is_standard_normal_after_normalisation(lenet: Target) -> None:
     from splitzoo.attacks.learned import query_pixels
 
     adversary = Adversary(SETTINGS["black_box_rand_set"], lenet, device=CPU)
@@ -254,7 +254,7 @@ def test_noise_is_standard_normal_after_normalisation(lenet: SplitModel) -> None
     assert normalized.std().item() == pytest.approx(1, abs=0.01)
 
 
-def test_an_inverse_network_learns_to_invert(lenet: SplitModel) -> None:
+def test_an_inverse_network_learns_to_invert(lenet: Target) -> None:
     """A few hundred steps on blobs: far better than the best constant image."""
     axis = torch.arange(28.0)
     generator = torch.Generator().manual_seed(0)
@@ -269,9 +269,9 @@ def test_an_inverse_network_learns_to_invert(lenet: SplitModel) -> None:
     assert error < 0.05 * truth.var()
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", catalogue())
 def test_the_recipe_is_made_of_fields(name: str) -> None:
-    attack = get_entry(name).configure("lenet", "conv1", "black_box_same_set")
+    attack = configured(name, "lenet/conv1", "black_box_same_set")
     if isinstance(attack, LearnedAttack):
         assert set(attack.recipe()) == {*attack.TRAINING, "training_version"}
         assert attack.recipe()["steps"] == attack.steps

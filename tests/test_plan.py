@@ -3,42 +3,42 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from splitzoo.attacks import SETTINGS
-from splitzoo.bench import Cell, Row, Run, assignments, paper_figure, select
-from splitzoo.bench.comparison import applicability, differences, findings, sweep
-from splitzoo.bench.plan import TABLES, paper_assignments, sweep_assignments
-from splitzoo.bench.results import AttackUsed, Cost, Made, PerImage, Result
-from splitzoo.zoo import NETWORKS, UnknownNameError
-
-PAPER = Path(__file__).resolve().parent.parent / "bench" / "paper.json"
+from splitzoo.bench import Row, Run, Scenario, chosen_runs, paper_figure, planned_runs, scenario
+from splitzoo.bench.paper import PAPER, TABLES
+from splitzoo.bench.referee.plan import paper_runs, sweep_runs
+from splitzoo.bench.report.comparison import applicability, differences, findings, sweep
+from splitzoo.bench.store.result import AttackUsed, Cost, Made, PerImage, Result
+from splitzoo.zoo import UnknownNameError, networks
 
 
 def test_every_cell_of_tables_3_4_6_and_8_is_planned() -> None:
     """5 of Table 3, 15 of Table 4, 20 of Table 6, 5 of Table 8 beyond those of Table 4."""
     numbers = [table.number for table in TABLES]
     assert {number: 5 * numbers.count(number) for number in numbers} == {3: 5, 4: 15, 6: 20, 8: 5}
-    assert len(set(paper_assignments())) == 45
-    assert {each.cell.setting for each in paper_assignments()} == set(SETTINGS)
-    assert [each.cell.split for each in sweep_assignments()] == list(NETWORKS["lenet"].splits)
-    assert len(assignments()) == 45 + 9
+    assert len(set(paper_runs())) == 45
+    assert {each.scenario.setting.name for each in paper_runs()} == set(SETTINGS)
+    assert [each.scenario.target.split for each in sweep_runs()] == list(networks()["lenet"].splits)
+    assert len(planned_runs()) == 45 + 9
 
 
 @pytest.mark.parametrize(
     ("cell", "attack", "psnr", "ssim"),
     [
-        (Cell("white_box", "cifar_cnn", "relu32"), "rmle", 13.38, 0.1625),
-        (Cell("black_box_same_dist", "lenet", "conv1"), "inverse_network", 40.72, 0.9950),
-        (Cell("black_box_rand_set", "cifar_cnn", "conv11"), "inverse_network", 48.59, 0.9996),
-        (Cell("query_free_same_set_diff_net", "lenet", "relu2"), "shadow_model", 8.05, 0.3790),
-        (Cell("query_free_diff_set_diff_net", "cifar_cnn", "relu22"), "shadow_model", 11.3, 0.0467),
-        (Cell("black_box_same_set", "cifar_cnn", "relu22"), "model_reconstruction", 18.02, 0.6893),
+        (scenario("white_box/cifar_cnn/relu32"), "rmle", 13.38, 0.1625),
+        (scenario("black_box_same_dist/lenet/conv1"), "inverse_network", 40.72, 0.9950),
+        (scenario("black_box_rand_set/cifar_cnn/conv11"), "inverse_network", 48.59, 0.9996),
+        (scenario("query_free_same_set_diff_net/lenet/relu2"), "shadow_model", 8.05, 0.3790),
+        (scenario("query_free_diff_set_diff_net/cifar_cnn/relu22"), "shadow_model", 11.3, 0.0467),
+        (scenario("black_box_same_set/cifar_cnn/relu22"), "model_reconstruction", 18.02, 0.6893),
     ],
 )
-def test_the_papers_figures_as_printed(cell: Cell, attack: str, psnr: float, ssim: float) -> None:
-    figure = paper_figure(cell, attack)
+def test_the_papers_figures_as_printed(
+    cell: Scenario, attack: str, psnr: float, ssim: float
+) -> None:
+    figure = paper_figure(cell.setting.name, cell.column, attack)
     assert figure is not None
     assert (figure.psnr, figure.ssim) == (psnr, ssim)
 
@@ -52,22 +52,22 @@ def test_table_8_repeats_table_4() -> None:
 
 
 def test_there_is_no_figure_where_the_paper_has_none() -> None:
-    cell = Cell("query_free_same_set_same_net", "lenet", "fc1")
-    assert paper_figure(cell, "shadow_model") is None
-    assert paper_figure(Cell("white_box", "lenet", "conv1"), "inverse_network") is None
+    assert paper_figure("query_free_same_set_same_net", "lenet/fc1", "shadow_model") is None
+    assert paper_figure("white_box", "lenet/conv1", "inverse_network") is None
+    assert paper_figure("white_box", "lenet/conv1+gaussian_noise-sigma0.1", "rmle") is None
 
 
 def test_only_narrows_by_setting_family_network_split_and_attack() -> None:
-    assert len(select(["white_box"])) == 5
-    assert len(select(["query_free"])) == 20 + 9
-    assert len(select(["black_box/cifar_cnn"])) == 3 * 4
-    assert [each.attack for each in select(["model_reconstruction/relu2"])] == [
+    assert len(chosen_runs(["white_box"])) == 5
+    assert len(chosen_runs(["query_free"])) == 20 + 9
+    assert len(chosen_runs(["black_box/cifar_cnn"])) == 3 * 4
+    assert [each.attack for each in chosen_runs(["model_reconstruction/relu2"])] == [
         "model_reconstruction"
     ]
-    assert len(select(["relu22", "relu22/rmle"])) == 1 + 3 + 4 + 1
-    assert select([]) == assignments()
+    assert len(chosen_runs(["relu22", "relu22/rmle"])) == 1 + 3 + 4 + 1
+    assert chosen_runs([]) == planned_runs()
     with pytest.raises(UnknownNameError, match="did you mean 'shadow_model'"):
-        select(["shadow_modle"])
+        chosen_runs(["shadow_modle"])
 
 
 def test_table_7_as_the_paper_prints_it() -> None:
@@ -88,12 +88,11 @@ def result(setting: str, split: str, attack: str, psnr: list[float]) -> Row:
         "exact": [False] * count,
         "label": [True] * count,
     }
-    scenario = Run(Cell(setting, "lenet", split), attack, "paper10").scenario()
-    used = AttackUsed(name=attack, type="Test", version=1, fields={})
+    used = Run(scenario(f"{setting}/lenet/{split}", "paper10"), attack).scenario_used()
     stored = Result(
         benchmark_version=2,
-        scenario=scenario,
-        attack=used,
+        scenario=used,
+        attack=AttackUsed(name=attack, type="Test", version=1, fields={}),
         seed=0,
         network=None,
         reported=scores,
@@ -138,4 +137,4 @@ def test_the_sweep_is_in_the_order_of_the_layers() -> None:
     results = [
         result(setting, split, "shadow_model", [1.0, 2.0]) for split in ("fc3", "conv1", "pool2")
     ]
-    assert [r.cell.split for r in sweep(results)] == ["conv1", "pool2", "fc3"]
+    assert [r.scenario.target.split for r in sweep(results)] == ["conv1", "pool2", "fc3"]

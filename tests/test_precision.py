@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from splitzoo.attacks import CATALOGUE, LearnedAttack
-from splitzoo.bench import offline
+from splitzoo.attacks import LearnedAttack, catalogue
 from splitzoo.bench.cli import main
-from splitzoo.bench.offline import recipe_of, trainable
+from splitzoo.bench.referee import offline
+from splitzoo.bench.referee.offline import recipe_of, trainable
 from splitzoo.zoo import Images, UnknownNameError, device, judges, precision, resume, training
 from splitzoo.zoo.judges import JudgeRecipe, train_judge
 from splitzoo.zoo.precision import pick_precision
-from splitzoo.zoo.resume import Conditions, duration
-from splitzoo.zoo.training import Recipe, train_target
+from splitzoo.zoo.recipe import AdamRecipe
+from splitzoo.zoo.resume import Conditions
+from splitzoo.zoo.training import train_target
+from splitzoo.zoo.words import duration
 
 CPU = torch.device("cpu")
 
@@ -47,7 +49,7 @@ def test_bfloat16_only_where_the_processor_has_it(
 
 
 def targets_train(conditions: Conditions) -> None:
-    train_target("lenet", device=CPU, conditions=conditions, recipe=Recipe(epochs=1))
+    train_target("lenet", device=CPU, conditions=conditions, recipe=AdamRecipe(epochs=1))
 
 
 def judges_train(conditions: Conditions) -> None:
@@ -78,9 +80,9 @@ def test_forward_passes_run_in_the_precision_that_was_chosen(
 def test_precision_is_no_part_of_any_recipe() -> None:
     for name in trainable():
         assert "precision" not in str(recipe_of(name))
-    for entry in CATALOGUE.values():
-        if issubclass(entry.attack, LearnedAttack):
-            assert "precision" not in entry.attack.TRAINING
+    for attack in catalogue().values():
+        if issubclass(attack, LearnedAttack):
+            assert "precision" not in attack.TRAINING
 
 
 @pytest.mark.usefixtures("few_images")
@@ -118,7 +120,7 @@ def test_a_training_says_how_long_it_will_take(
     """From the first step to the tenth 27 s pass, so that each takes 3 and all 24 take 72."""
     clock = itertools.count(0, 27)
     monkeypatch.setattr(time, "perf_counter", lambda: float(next(clock)))
-    recipe = Recipe(epochs=2, batch_size=2)
+    recipe = AdamRecipe(epochs=2, batch_size=2)
     train_target("lenet", device=CPU, conditions=Conditions(), recipe=recipe)
     assert "training lenet: 3000 ms a step, 72 s here" in capsys.readouterr().err
 
@@ -128,7 +130,8 @@ def test_an_estimate_trains_ten_steps_and_keeps_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SPLITZOO_CACHE", str(tmp_path))
-    monkeypatch.setitem(training.RECIPES, "lenet", Recipe(epochs=500, batch_size=2))
+    recipe = AdamRecipe(epochs=500, batch_size=2)
+    monkeypatch.setattr(training, "recipes", lambda: {"lenet": recipe})
     assert main(["info", "lenet", "--estimate", "--device", "cpu"]) == 0
     assert "here it would take" in capsys.readouterr().out
     assert not list(tmp_path.rglob("*.safetensors"))

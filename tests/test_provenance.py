@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from splitzoo.bench import Cell, Run, runner
-from splitzoo.bench.offline import is_finished
-from splitzoo.bench.store import PUBLISHED, ResultStore
-from splitzoo.zoo import Manifest, SplitModel, content_sha256, get_network, load_split, manifest
+from splitzoo.bench import ResultStore, Run, scenario
+from splitzoo.bench.referee import runs
+from splitzoo.bench.referee.offline import is_finished
+from splitzoo.bench.store import PUBLISHED
+from splitzoo.zoo import Manifest, Target, content_sha256, get_network, load_split, manifest
 from splitzoo.zoo.loading import content_of
-from splitzoo.zoo.manifest import FOLDER
+from splitzoo.zoo.manifests import FOLDER
 from torch import nn
 
 LENET = {"network": "lenet"}
@@ -21,28 +22,28 @@ RECORDS = list(manifest().records.values())
 
 
 def test_all_splits_of_a_network_are_the_same_network() -> None:
-    found = {content_sha256(load_split("lenet", s), LENET) for s in get_network("lenet").splits}
+    found = {load_split("lenet", s).sha256 for s in get_network("lenet").splits}
     assert found == {manifest().get("lenet").content_sha256}
 
 
-def change_a_weight(model: SplitModel) -> None:
+def change_a_weight(model: Target) -> None:
     with torch.no_grad():
         model.edge.get_parameter("conv1.weight")[0, 0, 0, 0] += 1e-6
 
 
-def change_the_normalisation(model: SplitModel) -> None:
+def change_the_normalisation(model: Target) -> None:
     model.edge.get_buffer("normalize.std")[:] = 0.25
 
 
-def change_a_stride(model: SplitModel) -> None:
+def change_a_stride(model: Target) -> None:
     model.cloud.get_submodule("conv2").stride = (2, 2)  # type: ignore[assignment]
 
 
-def change_a_layer(model: SplitModel) -> None:
+def change_a_layer(model: Target) -> None:
     model.cloud.set_submodule("pool1", nn.AvgPool2d(2))
 
 
-def change_a_type(model: SplitModel) -> None:
+def change_a_type(model: Target) -> None:
     model.cloud.get_submodule("fc1").double()
 
 
@@ -52,12 +53,12 @@ def change_a_type(model: SplitModel) -> None:
 )
 def test_whatever_changes_the_network_changes_its_hash(change: object) -> None:
     model = load_split("lenet", "conv1")
-    before = content_sha256(model, LENET)
+    before = model.sha256
     other = copy.deepcopy(model)
-    assert content_sha256(other, LENET) == before
+    assert other.sha256 == before
     change(other)  # type: ignore[operator]
-    assert content_sha256(other, LENET) != before
-    assert content_sha256(model, {"network": "another"}) != before
+    assert other.sha256 != before
+    assert content_sha256(dict(model.named_layers()), {"network": "another"}) != before
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.name)
@@ -77,17 +78,17 @@ def retrained(monkeypatch: pytest.MonkeyPatch) -> None:
     known = manifest()
     lenet = replace(known.get("lenet"), content_sha256="1" * 64)
     other = Manifest({**known.records, "lenet": lenet}, known.hub)
-    for module in ("splitzoo.bench.runner",):
+    for module in ("splitzoo.bench.referee.runs", "splitzoo.zoo.by_name"):
         monkeypatch.setattr(f"{module}.manifest", lambda: other)
 
 
 def test_a_retrained_target_leaves_its_old_networks_behind(retrained: None) -> None:
     """They answer another edge: the benchmark trains anew, and so does `train --all`."""
-    run = Run(Cell("black_box_same_set", "lenet", "conv1"), "inverse_network", "standard")
+    run = Run(scenario("black_box_same_set/lenet/conv1"), "inverse_network")
     assert run.published() is None
-    stored = ResultStore(PUBLISHED).load("standard", run.cell, run.attack)
+    stored = ResultStore(PUBLISHED).load(run.scenario, run.attack)
     assert stored is not None
-    assert stored.stale_because(run.key()) == "target_sha256, network, network_sha256"
+    assert stored.stale_because(run.identity()) == "target_sha256, network, network_sha256"
     name = "lenet_inverse_conv1-same_set"
     assert not is_finished(name, manifest().get(name))
     untouched = "cifar_cnn_inverse_conv11-same_set"
@@ -95,7 +96,7 @@ def test_a_retrained_target_leaves_its_old_networks_behind(retrained: None) -> N
 
 
 def test_another_recipe_is_another_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Run(Cell("black_box_same_set", "lenet", "conv1"), "inverse_network", "standard")
+    run = Run(scenario("black_box_same_set/lenet/conv1"), "inverse_network")
     assert run.published() is not None
     honest = Run.recipe
     monkeypatch.setattr(Run, "recipe", lambda self: {**honest(self), "steps": 1})
@@ -106,11 +107,11 @@ def test_a_network_that_is_trained_for_a_row_is_named_by_its_content(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a published network the row still says which one it rests on."""
-    run = Run(Cell("black_box_rand_set", "lenet", "conv1"), "inverse_network", "paper10")
+    run = Run(scenario("black_box_rand_set/lenet/conv1", "paper10"), "inverse_network")
     monkeypatch.setattr(Run, "published", lambda self: None)
     few = replace(run.configure(), steps=3, noise_images=64)  # type: ignore[call-arg]
     monkeypatch.setattr(Run, "configure", lambda self: few)
-    result = runner.run_cell(run, ResultStore(tmp_path), torch.device("cpu"))
+    result = runs.carry_out(run, ResultStore(tmp_path), torch.device("cpu"))
     assert result.network is not None
     assert result.network.name is None
     assert result.network.precision in ("float32", "bfloat16")

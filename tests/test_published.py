@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from splitzoo.bench.offline import recipe_of, trainable
-from splitzoo.bench.runner import Run
-from splitzoo.zoo import Record, evaluation_set, holding, load_judge, load_network, manifest
+from splitzoo.bench import Run, evaluation_set
+from splitzoo.bench.referee.offline import recipe_of, trainable
+from splitzoo.zoo import Record, holding, load_judge, load_network, manifest
 from splitzoo.zoo.cards import FOLDER, card, card_path
 
 RECORDS = list(manifest().records.values())
@@ -46,16 +46,16 @@ def test_every_record_says_how_to_make_it_again(record: Record) -> None:
     if isinstance(what, Run):
         assert what.published() == record
         queries = record.training["queries"]
-        asked = 0 if what.cell.setting.startswith("query_free") else 9_000
+        asked = 0 if what.scenario.setting.family == "query_free" else 9_000
         assert queries >= asked
         assert (queries == 0) == (asked == 0)
 
 
 def test_everything_trainable_is_published() -> None:
-    """Two targets, two judges, 15 Inverse-Networks, 20 + 9 shadow models, 5 fitted ones."""
+    """Three targets, two judges, 15 Inverse-Networks, 20 + 9 shadow models, 5 fitted ones."""
     kinds = [record.kind for record in RECORDS]
     counts = {kind: kinds.count(kind) for kind in kinds}
-    assert counts == {"target": 2, "judge": 2, "inverse": 15, "shadow": 34}
+    assert counts == {"target": 3, "judge": 2, "inverse": 15, "shadow": 34}
     assert set(manifest().records) == set(trainable())
 
 

@@ -15,48 +15,52 @@ import pytest
 import torch
 from msgspec.structs import replace
 from splitzoo.bench import (
-    Cell,
     Result,
     ResultStore,
     Run,
-    judging,
+    Scenario,
+    evaluation_set,
     load_results,
-    runner,
-    score,
-    scoring,
+    scenario,
 )
-from splitzoo.bench.checks import outdated, unpublishable
 from splitzoo.bench.cli import main
-from splitzoo.bench.comparison import differences
-from splitzoo.bench.leaderboard import leaderboard_path, render, write_leaderboard
-from splitzoo.bench.results import BENCHMARK_VERSION, Cost, Made, NetworkUsed, Verification
-from splitzoo.bench.rows import rows
-from splitzoo.bench.runner import network_used, plain
-from splitzoo.bench.scoring import Metric, wrong_scores
-from splitzoo.bench.standing import Standing, standing
+from splitzoo.bench.referee import runs
+from splitzoo.bench.referee.runs import network_used, plain
+from splitzoo.bench.report.checks import outdated, unpublishable
+from splitzoo.bench.report.comparison import differences
+from splitzoo.bench.report.leaderboard import leaderboard_path, render, write_leaderboard
+from splitzoo.bench.report.rows import rows
+from splitzoo.bench.report.standing import Standing, standing
+from splitzoo.bench.score import metric as metric_room
+from splitzoo.bench.score.metric import Metric
+from splitzoo.bench.score.scoring import score, wrong_scores
+from splitzoo.bench.secrets import judging
 from splitzoo.bench.store import PUBLISHED
-from splitzoo.zoo import Images, ResultError, evaluation_set, files, manifest
-from splitzoo.zoo.files import tensors_as_bytes
+from splitzoo.bench.store.result import BENCHMARK_VERSION, Cost, Made, NetworkUsed, Verification
+from splitzoo.zoo import Images, ResultError, files, manifest
+from splitzoo.zoo.tensor_files import tensors_as_bytes
 
 CPU = torch.device("cpu")
-CELL = Cell("white_box", "lenet", "conv1")
+CELL = scenario("white_box/lenet/conv1", "paper10")
 
 
-def result_for(cell: Cell, recovered: torch.Tensor, attack: str = "rmle", seed: int = 0) -> Result:
+def result_for(
+    cell: Scenario, recovered: torch.Tensor, attack: str = "rmle", seed: int = 0
+) -> Result:
     """What a run of `cell` would store that recovered these 8-bit images."""
-    run = Run(cell, attack, "paper10", seed)
-    secret = evaluation_set(cell.dataset, "paper10")
+    run = Run(cell, attack, seed)
+    secret = cell.evaluation()
     return Result(
         benchmark_version=BENCHMARK_VERSION,
-        scenario=run.scenario(),
+        scenario=run.scenario_used(),
         attack=run.attack_used(),
         seed=seed,
         network=None,
         reported={
             "indices": secret.indices.tolist(),
-            **score(secret.images, cell.dataset, recovered),
+            **score(secret.images, cell.target.dataset.name, recovered),
         },
-        judge_sha256=manifest().get(f"{cell.dataset}_judge").content_sha256,
+        judge_sha256=manifest().get(f"{cell.target.dataset.name}_judge").content_sha256,
         cost=Cost(offline_seconds=0.0, online_seconds=5.0, queries=0),
         made=Made(device="test", versions={"torch": "2"}, date="2026-01-01"),
         recovered_sha256="0" * 64,
@@ -74,7 +78,7 @@ def store(tmp_path: Path) -> ResultStore:
 
 
 def edit(store: ResultStore, change: dict[str, Any]) -> Path:
-    path = store.path("paper10", CELL, "rmle", 0)
+    path = store.path(CELL, "rmle", 0)
     content = json.loads(path.read_text("utf-8"))
     content.update(change)
     path.write_text(json.dumps(content), "utf-8")
@@ -82,10 +86,10 @@ def edit(store: ResultStore, change: dict[str, Any]) -> Path:
 
 
 def test_a_result_comes_back_as_it_was_saved(store: ResultStore) -> None:
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
-    assert result.cell == CELL
-    assert result.stale_because(Run(CELL, "rmle", "paper10").key()) == ""
+    assert result.where == CELL
+    assert result.stale_because(Run(CELL, "rmle").identity()) == ""
     recovered = store.recovered(result)
     secret = evaluation_set("mnist", "paper10").images.pixels
     assert torch.equal(recovered[1:], secret[1:])
@@ -109,17 +113,17 @@ def test_a_result_comes_back_as_it_was_saved(store: ResultStore) -> None:
 def test_a_result_of_other_circumstances_is_stale(
     store: ResultStore, part: str, value: object
 ) -> None:
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
-    key = {**Run(CELL, "rmle", "paper10").key(), part: value}
+    key = {**Run(CELL, "rmle").identity(), part: value}
     assert result.stale_because(key) == part
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"cell": {"setting": "white_box"}}'])
 def test_a_malformed_result_names_the_remedy(store: ResultStore, text: str) -> None:
-    store.path("paper10", CELL, "rmle", 0).write_text(text, "utf-8")
+    store.path(CELL, "rmle", 0).write_text(text, "utf-8")
     with pytest.raises(ResultError, match="delete it and run again"):
-        store.load("paper10", CELL, "rmle")
+        store.load(CELL, "rmle")
 
 
 SCORES = {"psnr": [1.0], "ssim": [0.1], "exact": [False], "label": [True]}
@@ -153,7 +157,7 @@ def test_a_value_that_cannot_be_true_is_refused(
 ) -> None:
     path = edit(store, change)
     with pytest.raises(ResultError, match=complaint):
-        store.load("paper10", CELL, "rmle")
+        store.load(CELL, "rmle")
     contents = store.contents("paper10")
     assert contents.results == []
     assert str(path) in contents.skipped[0]
@@ -161,32 +165,32 @@ def test_a_value_that_cannot_be_true_is_refused(
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "1e999", "-NaN"])
 def test_a_number_that_is_none_is_refused(store: ResultStore, text: str) -> None:
-    path = store.path("paper10", CELL, "rmle", 0)
+    path = store.path(CELL, "rmle", 0)
     content = path.read_text("utf-8")
     path.write_text(content.replace('"online_seconds": 5.0', f'"online_seconds": {text}'), "utf-8")
     with pytest.raises(ResultError):
-        store.load("paper10", CELL, "rmle")
+        store.load(CELL, "rmle")
 
 
 def test_a_result_in_anothers_place_is_refused(store: ResultStore) -> None:
     edit(store, {"seed": 7})
-    assert "another cell's" in store.contents("paper10").skipped[0]
+    assert "another scenario's" in store.contents("paper10").skipped[0]
 
 
 def test_a_file_without_what_later_work_adds_is_read(store: ResultStore) -> None:
     """Defence, isolation, failure and verification have defaults: their absence is no fault."""
-    path = store.path("paper10", CELL, "rmle", 0)
+    path = store.path(CELL, "rmle", 0)
     content = json.loads(path.read_text("utf-8"))
     del content["isolation"], content["failure"], content["verified"]
     del content["scenario"]["defence"]
     path.write_text(json.dumps(content), "utf-8")
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
     assert (result.isolation, result.verified, result.failure) == ("in_process", [], None)
 
 
 def test_the_file_has_room_for_verification_and_failure(store: ResultStore) -> None:
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
     checked = Verification(
         how="fresh_draw",
@@ -198,22 +202,22 @@ def test_the_file_has_room_for_verification_and_failure(store: ResultStore) -> N
     )
     images = store.recovered(result)
     store.save(replace(result, verified=[checked], isolation="sandbox"), images)
-    again = store.load("paper10", CELL, "rmle")
+    again = store.load(CELL, "rmle")
     assert again is not None
     assert again.verified == [checked]
     store.save(replace(result, failure="out of time", recovered_sha256=None, reported={}), None)
-    failed = store.load("paper10", CELL, "rmle")
+    failed = store.load(CELL, "rmle")
     assert failed is not None
     assert failed.failure == "out of time"
-    assert not store.path("paper10", CELL, "rmle", 0).with_suffix(".safetensors").exists()
+    assert not store.path(CELL, "rmle", 0).with_suffix(".safetensors").exists()
     page = render(store, "paper10", store.folder / "page.md")
     assert "out of time" in page
 
 
 def test_images_that_are_not_the_results_are_refused(store: ResultStore) -> None:
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
-    images = store.path("paper10", CELL, "rmle", 0).with_suffix(".safetensors")
+    images = store.path(CELL, "rmle", 0).with_suffix(".safetensors")
     images.write_bytes(images.read_bytes()[:-1] + b"\x01")
     with pytest.raises(ResultError, match="does not belong to its result"):
         store.recovered(result)
@@ -240,7 +244,7 @@ def test_the_page_is_a_function_of_the_results(store: ResultStore) -> None:
 
 def test_an_outdated_picture_and_a_stale_result_are_told(store: ResultStore) -> None:
     write_leaderboard(store, "paper10")
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
     edit(store, {"reported": {**result.reported, "psnr": [1.0] * 10}})
     assert any("was not drawn" in problem for problem in outdated(store, "paper10"))
@@ -250,7 +254,7 @@ def test_an_outdated_picture_and_a_stale_result_are_told(store: ResultStore) -> 
 
 def test_one_edited_digit_is_found_even_when_the_page_is_rendered_anew(store: ResultStore) -> None:
     """The smallest lie that the file can tell, in each number."""
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
     for metric, digits in (("psnr", 4), ("ssim", 6)):
         for sign in (-1, 1):
@@ -288,7 +292,7 @@ def test_a_label_may_differ_only_where_the_judge_hesitates_over_it(
 
 
 def test_images_swapped_and_hashed_again_are_found(store: ResultStore) -> None:
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
     store.save(result, store.recovered(result).flip(0))
     write_leaderboard(store, "paper10")
@@ -298,13 +302,13 @@ def test_images_swapped_and_hashed_again_are_found(store: ResultStore) -> None:
 def test_scoring_again_attacks_nothing_and_writes_only_what_was_wrong(
     store: ResultStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(runner, "run_cell", lambda *_: pytest.fail("attacked again"))
+    monkeypatch.setattr(runs, "carry_out", lambda *_: pytest.fail("attacked again"))
     arguments = ["score", "--profile", "paper10", "--results", str(store.folder)]
-    path = store.path("paper10", CELL, "rmle", 0)
+    path = store.path(CELL, "rmle", 0)
     before, written = path.read_bytes(), path.stat().st_mtime_ns
     assert main(arguments) == 0
     assert path.stat().st_mtime_ns == written
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
     edit(store, {"reported": {**result.reported, "psnr": [99.0] * 10}})
     assert main(arguments) == 0
@@ -314,10 +318,10 @@ def test_scoring_again_attacks_nothing_and_writes_only_what_was_wrong(
 
 def test_a_torn_pair_heals_at_the_next_run(store: ResultStore) -> None:
     """As after a kill between the images and the scores: the images are another result's."""
-    path = store.path("paper10", CELL, "rmle", 0).with_suffix(".safetensors")
+    path = store.path(CELL, "rmle", 0).with_suffix(".safetensors")
     for content in (tensors_as_bytes({"recovered": torch.zeros(10, 1, 28, 28).byte()}), b"", None):
         path.unlink(missing_ok=True) if content is None else path.write_bytes(content)
-        again, note = runner.ensure_result(Run(CELL, "rmle", "paper10"), store, CPU)
+        again, note = runs.ensure_result(Run(CELL, "rmle"), store, CPU)
         assert note.startswith("was unusable")
         assert (
             wrong_scores(
@@ -358,12 +362,12 @@ for _ in range(40):
     seen = set()
     while any(writer.poll() is None for writer in writers):
         with store.writing(tmp_path):  # a reader that nobody may interrupt
-            result = store.load("paper10", CELL, "rmle")
+            result = store.load(CELL, "rmle")
             if result is not None:
                 seen.add(int(store.recovered(result).max()))
     assert [writer.wait() for writer in writers] == [0, 0]
     assert seen <= {0, 200}
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
     assert wrong_scores(result.reported, secret, "mnist", store.recovered(result)) == []
 
@@ -372,7 +376,7 @@ def test_reading_changes_nothing_on_disk(store: ResultStore) -> None:
     write_leaderboard(store, "paper10")
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    place = store.path("paper10", CELL, "rmle", 0).parent
+    place = store.path(CELL, "rmle", 0).parent
     leftover = place / f".half.json.{files._host()}-{ended.pid}.x.part"
     leftover.write_text("half")
     before = {path: path.stat().st_mtime_ns for path in store.folder.rglob("*")}
@@ -381,7 +385,7 @@ def test_reading_changes_nothing_on_disk(store: ResultStore) -> None:
     outdated(reader, "paper10")
     load_results(store.folder, "paper10")
     assert {path: path.stat().st_mtime_ns for path in store.folder.rglob("*")} == before
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
     store.save(result, store.recovered(result))
     assert not leftover.exists(), "writing sweeps up what a killed process left"
@@ -390,7 +394,7 @@ def test_reading_changes_nothing_on_disk(store: ResultStore) -> None:
 def test_a_retired_attacks_result_is_skipped_with_a_line(
     store: ResultStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
     foreign = replace(result, attack=replace(result.attack, name="retired"))
     store.save(foreign, store.recovered(result))
@@ -406,7 +410,7 @@ def test_seeds_are_all_shown_and_averaged(store: ResultStore) -> None:
     recovered = torch.zeros(10, 1, 28, 28, dtype=torch.uint8)
     recovered[0] = evaluation_set("mnist", "paper10").images.pixels[0]
     store.save(result_for(CELL, recovered, seed=1), recovered)
-    first, second = (store.load("paper10", CELL, "rmle", seed) for seed in (0, 1))
+    first, second = (store.load(CELL, "rmle", seed) for seed in (0, 1))
     assert first is not None
     assert second is not None
     (row,) = rows(store.all("paper10"))
@@ -424,7 +428,7 @@ def test_seeds_are_all_shown_and_averaged(store: ResultStore) -> None:
 
 
 def test_a_row_with_a_failed_seed_is_not_averaged_over_the_others(store: ResultStore) -> None:
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
     failed = replace(result, seed=1, failure="NaN", recovered_sha256=None, reported={})
     store.save(failed, None)
@@ -433,7 +437,7 @@ def test_a_row_with_a_failed_seed_is_not_averaged_over_the_others(store: ResultS
 
 
 def test_text_from_a_file_cannot_write_the_page(store: ResultStore) -> None:
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
     device = "x | y # Mine <script> [a](b) `c` *d* _e_"
     store.save(replace(result, made=replace(result.made, device=device)), store.recovered(result))
@@ -444,7 +448,7 @@ def test_text_from_a_file_cannot_write_the_page(store: ResultStore) -> None:
 def test_every_number_as_a_long_table(
     store: ResultStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
     table = load_results(store.folder, "paper10")
     assert len(table) == 10 * 4
@@ -465,7 +469,7 @@ def test_a_tuple_among_the_fields_is_no_reason_to_run_again() -> None:
 
 
 def test_a_field_that_was_removed_makes_stale_and_still_renders(store: ResultStore) -> None:
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
     fields = {**result.attack.fields, "retired_field": 3}
     old = replace(result, attack=replace(result.attack, fields=fields))
@@ -475,9 +479,18 @@ def test_a_field_that_was_removed_makes_stale_and_still_renders(store: ResultSto
 
 def test_a_new_metric_needs_no_attack(store: ResultStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Older files lack it: they are left out of the page with a line until they are scored."""
-    brightness = Metric(lambda s, _, r: r.double().mean((1, 2, 3)).tolist(), 0, 255, 2)
-    monkeypatch.setattr(runner, "run_cell", lambda *_: pytest.fail("attacked again"))
-    monkeypatch.setitem(scoring.METRICS, "brightness", brightness)  # type: ignore[arg-type]
+    brightness = Metric(
+        name="brightness",
+        title="brightness",
+        place=9,
+        compute=lambda s, _, r: r.double().mean((1, 2, 3)).tolist(),
+        low=0,
+        high=255,
+        digits=2,
+    )
+    monkeypatch.setattr(runs, "carry_out", lambda *_: pytest.fail("attacked again"))
+    known = {**metric_room.all_metrics(), "brightness": brightness}
+    monkeypatch.setattr(metric_room, "all_metrics", lambda: known)
     found = standing(store, "paper10")
     assert found.results == []
     assert "lacks brightness; run `splitzoo score`" in found.stale[0]
@@ -488,7 +501,7 @@ def test_a_new_metric_needs_no_attack(store: ResultStore, monkeypatch: pytest.Mo
 
 
 def test_results_of_another_time_are_left_out_and_not_averaged(store: ResultStore) -> None:
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
     before = render(store, "paper10", store.folder / "page.md")
     newer = replace(result, seed=1, attack=replace(result.attack, version=9))
@@ -515,7 +528,7 @@ FORGED = {
 @pytest.mark.parametrize("forgery", FORGED)
 def test_what_a_row_cannot_be_is_found(tmp_path: Path, forgery: str) -> None:
     setting, attack, change = FORGED[forgery]
-    cell, store = Cell(setting, "lenet", "conv1"), ResultStore(tmp_path)
+    cell, store = scenario(f"{setting}/lenet/conv1", "paper10"), ResultStore(tmp_path)
     images = evaluation_set("mnist", "paper10").images.pixels
     result = result_for(cell, images, attack)
     store.save(replace(result, **change), images)
@@ -524,18 +537,18 @@ def test_what_a_row_cannot_be_is_found(tmp_path: Path, forgery: str) -> None:
 
 def test_a_published_rows_network_cannot_be_exchanged() -> None:
     """The name of another network beside the hash of its own, and that other's cost."""
-    cell = Cell("black_box_same_set", "lenet", "conv1")
-    result = ResultStore(PUBLISHED).load("standard", cell, "inverse_network")
+    cell = scenario("black_box_same_set/lenet/conv1")
+    result = ResultStore(PUBLISHED).load(cell, "inverse_network")
     assert result is not None
     assert result.network is not None
-    run = Run(cell, "inverse_network", "standard")
-    assert result.stale_because(run.key()) == ""
+    run = Run(cell, "inverse_network")
+    assert result.stale_because(run.identity()) == ""
     other = replace(result, network=replace(result.network, name="lenet_inverse_conv1-rand_set"))
-    assert other.stale_because(run.key()) == "network"
+    assert other.stale_because(run.identity()) == "network"
 
 
 def test_images_in_another_order_or_number_are_found_and_made_again(store: ResultStore) -> None:
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
     images = store.recovered(result)
     swapped = [result.reported["indices"][1], result.reported["indices"][0]]
@@ -546,46 +559,47 @@ def test_images_in_another_order_or_number_are_found_and_made_again(store: Resul
         store.save(replace(result, reported=reported), kept)
         assert outdated(store, "paper10")
         assert main(arguments) == 1
-        again, note = runner.ensure_result(Run(CELL, "rmle", "paper10"), store, CPU)
+        again, note = runs.ensure_result(Run(CELL, "rmle"), store, CPU)
         assert note.startswith("was unusable")
         assert again.reported["indices"] == result.reported["indices"]
 
 
 def test_values_that_are_no_metrics_are_found_and_scored_away(store: ResultStore) -> None:
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
     edit(store, {"reported": {**result.reported, "lpips": [0.0] * 10}})
     assert any("lpips is not what its stored images score" in p for p in outdated(store, "paper10"))
     assert main(["score", "--profile", "paper10", "--results", str(store.folder)]) == 0
-    assert store.load("paper10", CELL, "rmle") == result
+    assert store.load(CELL, "rmle") == result
 
 
 def test_scoring_never_overwrites_what_came_meanwhile(store: ResultStore) -> None:
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
     images = store.recovered(result)
     newer = store.save(replace(result, made=replace(result.made, device="newer")), images)
     assert store.save(result, images, instead_of=result) == newer
-    assert store.load("paper10", CELL, "rmle") == newer
+    assert store.load(CELL, "rmle") == newer
 
 
 def test_what_could_not_be_read_again_is_not_written(store: ResultStore) -> None:
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
     with pytest.raises(ResultError):
         store.save(replace(result, made=replace(result.made, device="x" * 2000)), None)
-    assert store.load("paper10", CELL, "rmle") == result
+    assert store.load(CELL, "rmle") == result
 
 
 def test_a_store_of_one_layer_without_a_column_renders(tmp_path: Path) -> None:
-    cell, store = Cell("query_free_same_set_same_net", "lenet", "fc1"), ResultStore(tmp_path)
+    cell = scenario("query_free_same_set_same_net/lenet/fc1", "paper10")
+    store = ResultStore(tmp_path)
     images = evaluation_set("mnist", "paper10").images.pixels
     store.save(replace(result_for(cell, images, "shadow_model"), network=published(cell)), images)
     assert "fc1" in render(store, "paper10", tmp_path / "page.md")
 
 
-def published(cell: Cell) -> NetworkUsed | None:
-    return network_used(Run(cell, "shadow_model", "paper10").published())
+def published(cell: Scenario) -> NetworkUsed | None:
+    return network_used(Run(cell, "shadow_model").published())
 
 
 def test_no_results_say_what_to_run(tmp_path: Path) -> None:
@@ -613,21 +627,21 @@ def test_every_cell_below_the_paper_is_explained() -> None:
     assert len(found) == 45
     assert len(short) <= 0.25 * len(found)
     for each in short:
-        assert f"{each.result.cell.key} {each.result.attack}" in notes
+        assert f"{each.result.scenario.key} {each.result.attack}" in notes
 
 
 def test_a_new_judge_judges_again_without_attacking(
     store: ResultStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = store.load("paper10", CELL, "rmle")
+    result = store.load(CELL, "rmle")
     assert result is not None
     edit(
         store,
         {"judge_sha256": "0" * 64, "reported": {**result.reported, "label": [False] * 10}},
     )
-    monkeypatch.setattr(runner, "run_cell", lambda *_: pytest.fail("attacked again"))
-    run = Run(CELL, "rmle", "paper10")
-    again, note = runner.ensure_result(run, store, CPU)
+    monkeypatch.setattr(runs, "carry_out", lambda *_: pytest.fail("attacked again"))
+    run = Run(CELL, "rmle")
+    again, note = runs.ensure_result(run, store, CPU)
     assert note == "scored anew"
     assert again == result
-    assert runner.ensure_result(run, store, CPU)[1] == "kept"
+    assert runs.ensure_result(run, store, CPU)[1] == "kept"

@@ -6,20 +6,22 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
-from splitzoo.zoo import NETWORKS, InputError, SplitModel, UnknownNameError, load_split
-from splitzoo.zoo.manifest import FOLDER
+from splitzoo.zoo import InputError, Target, UnknownNameError, load_split, networks
+from splitzoo.zoo.manifests import FOLDER
 
-EVERY_SPLIT = [(name, split) for name, network in NETWORKS.items() for split in network.splits]
+EVERY_SPLIT = [(name, split) for name, network in networks().items() for split in network.splits]
 
 
 def images_of(network: str, count: int = 3) -> torch.Tensor:
-    shape = NETWORKS[network].input_shape
+    shape = networks()[network].input_shape
     return torch.rand(count, *shape, generator=torch.Generator().manual_seed(1))
 
 
 def whole_network(network: str, images: torch.Tensor) -> torch.Tensor:
     """The network written out by hand from the paper's notes, with the published weights."""
     w = load_file(FOLDER / f"{network}.safetensors")
+    if network == "resnet20":
+        return resnet20(w, images)
 
     def conv(x: torch.Tensor, name: str, padding: int) -> torch.Tensor:
         return F.conv2d(x, w[f"{name}.weight"], w[f"{name}.bias"], padding=padding)
@@ -40,6 +42,31 @@ def whole_network(network: str, images: torch.Tensor) -> torch.Tensor:
         x = F.relu(conv(F.relu(conv(x, f"conv{block}1", 1)), f"conv{block}2", 1))
         x = F.max_pool2d(x, 2)
     return linear(torch.sigmoid(linear(x.flatten(1), "fc1")), "fc2")
+
+
+def resnet20(w: dict[str, torch.Tensor], images: torch.Tensor) -> torch.Tensor:
+    """ResNet-20 written out from §4.2 of its paper, on the published weights."""
+
+    def conv(x: torch.Tensor, name: str, stride: int) -> torch.Tensor:
+        kernel = w[f"{name}.weight"]
+        return F.conv2d(x, kernel, stride=stride, padding=kernel.shape[-1] // 2)
+
+    def norm(x: torch.Tensor, name: str) -> torch.Tensor:
+        weights = (w[f"{name}.{part}"] for part in ("running_mean", "running_var"))
+        return F.batch_norm(x, *weights, w[f"{name}.weight"], w[f"{name}.bias"])
+
+    mean = torch.tensor([0.4914, 0.4822, 0.4465])[:, None, None]
+    std = torch.tensor([0.2470, 0.2435, 0.2616])[:, None, None]
+    x = F.relu(norm(conv((images - mean) / std, "conv1", 1), "bn1"))
+    for stage in (1, 2, 3):
+        for block in (1, 2, 3):
+            name, stride = f"block{stage}{block}", 2 if stage > 1 and block == 1 else 1
+            inner = F.relu(norm(conv(x, f"{name}.body.0", stride), f"{name}.body.1"))
+            inner = norm(conv(inner, f"{name}.body.3", 1), f"{name}.body.4")
+            if stride == 2:
+                x = norm(conv(x, f"{name}.shortcut.0", stride), f"{name}.shortcut.1")
+            x = F.relu(inner + x)
+    return F.linear(x.mean((2, 3)), w["fc.weight"], w["fc.bias"])
 
 
 @pytest.mark.parametrize(("network", "split"), EVERY_SPLIT)
@@ -72,10 +99,10 @@ def test_feature_shapes(network: str, split: str, shape: tuple[int, ...]) -> Non
 
 
 def test_layer_names_are_the_papers() -> None:
-    assert " ".join(NETWORKS["lenet"].splits) == (
+    assert " ".join(networks()["lenet"].splits) == (
         "conv1 relu1 pool1 conv2 relu2 pool2 fc1 fc1_relu fc2 fc2_relu fc3"
     )
-    assert " ".join(NETWORKS["cifar_cnn"].splits) == (
+    assert " ".join(networks()["cifar_cnn"].splits) == (
         "conv11 relu11 conv12 relu12 pool1 conv21 relu21 conv22 relu22 pool2 conv31 relu31 "
         "conv32 relu32 pool3 fc1 fc1_sigmoid fc2"
     )
@@ -99,7 +126,7 @@ def test_networks_come_in_eval_mode() -> None:
         ([[0.0]], "tensor"),
     ],
 )
-def test_unusable_images_name_the_remedy(lenet: SplitModel, images: object, remedy: str) -> None:
+def test_unusable_images_name_the_remedy(lenet: Target, images: object, remedy: str) -> None:
     with pytest.raises(InputError, match=remedy) as caught:
         lenet(images)
     assert "\n" not in str(caught.value)

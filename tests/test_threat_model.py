@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import torch
 from splitzoo.attacks import (
-    CATALOGUE,
     RMLE,
     SETTINGS,
     Adversary,
     Attack,
     Capability,
+    Draws,
     Setting,
+    catalogue,
     get_setting,
 )
 from splitzoo.zoo import (
@@ -23,7 +24,7 @@ from splitzoo.zoo import (
     ContractError,
     Images,
     InputError,
-    SplitModel,
+    Target,
     UnknownNameError,
     load_split,
 )
@@ -38,7 +39,7 @@ ASK: dict[Capability, Callable[[Adversary], Any]] = {
 }
 
 
-def adversary_of(lenet: SplitModel, *grants: Capability) -> Adversary:
+def adversary_of(lenet: Target, *grants: Capability) -> Adversary:
     data = Images(torch.zeros(1, 1, 28, 28, dtype=torch.uint8), torch.zeros(1))
     images = "training_set" if Capability.DATA in grants else None
     return Adversary(
@@ -53,7 +54,7 @@ def adversary_of(lenet: SplitModel, *grants: Capability) -> Adversary:
 @pytest.mark.parametrize("granted", list(Capability))
 @pytest.mark.parametrize("asked", list(Capability))
 def test_only_what_is_granted_can_be_used(
-    lenet: SplitModel, granted: Capability, asked: Capability
+    lenet: Target, granted: Capability, asked: Capability
 ) -> None:
     adversary = adversary_of(lenet, granted)
     implied = granted is Capability.EDGE and asked is not Capability.DATA
@@ -83,7 +84,7 @@ def test_the_settings_grant_what_table_1_says() -> None:
     assert found == TABLE_1
 
 
-def test_who_holds_the_edge_asks_its_own_copy(lenet: SplitModel, digits: Tensor) -> None:
+def test_who_holds_the_edge_asks_its_own_copy(lenet: Target, digits: Tensor) -> None:
     adversary = adversary_of(lenet, Capability.EDGE)
     assert torch.equal(adversary.query(digits), lenet.edge(digits))
     assert adversary.queries == 0
@@ -94,7 +95,7 @@ def test_images_must_be_named_where_they_are_granted() -> None:
         Setting("test", "test", "Test", "-", frozenset({Capability.DATA}))
 
 
-def test_every_query_is_counted(lenet: SplitModel, digits: Tensor) -> None:
+def test_every_query_is_counted(lenet: Target, digits: Tensor) -> None:
     adversary = adversary_of(lenet, Capability.QUERY)
     answer = adversary.query(digits)
     adversary.query(torch.randn(3, 1, 28, 28))  # §5 queries with Gaussian noise
@@ -104,7 +105,7 @@ def test_every_query_is_counted(lenet: SplitModel, digits: Tensor) -> None:
         adversary.query(torch.full((1, 1, 28, 28), float("nan")))
 
 
-def test_a_fresh_edge_knows_nothing_of_the_target(lenet: SplitModel) -> None:
+def test_a_fresh_edge_knows_nothing_of_the_target(lenet: Target) -> None:
     fresh: Any = adversary_of(lenet, Capability.STRUCTURE).fresh_edge()
     target: Any = lenet.edge
     assert fresh.conv1.weight.shape == target.conv1.weight.shape
@@ -113,7 +114,7 @@ def test_a_fresh_edge_knows_nothing_of_the_target(lenet: SplitModel) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*without a gradient")  # its own copy was silenced
 def test_an_attack_can_neither_change_the_target_nor_leave_a_gradient(
-    lenet: SplitModel, digits: Tensor
+    lenet: Target, digits: Tensor
 ) -> None:
     before = {name: value.clone() for name, value in lenet.state_dict().items()}
     adversary = adversary_of(lenet, Capability.EDGE)
@@ -121,12 +122,12 @@ def test_an_attack_can_neither_change_the_target_nor_leave_a_gradient(
         for parameter in (*adversary.edge.parameters(), *adversary.cloud.parameters()):
             parameter.zero_()
     features = lenet.edge(digits).detach()
-    RMLE(iterations=2).prepare(adversary).reconstruct(features)
+    RMLE(iterations=2, tv_weight=0.1).prepare(adversary).reconstruct(features)
     assert all(torch.equal(value, before[name]) for name, value in lenet.state_dict().items())
     assert all(parameter.grad is None for parameter in lenet.parameters())
 
 
-def test_what_an_attack_requires_is_checked_before_any_work(lenet: SplitModel) -> None:
+def test_what_an_attack_requires_is_checked_before_any_work(lenet: Target) -> None:
     @dataclass(frozen=True, kw_only=True)
     class Busy(Scripted):
         requires = frozenset({Capability.QUERY})
@@ -147,7 +148,7 @@ class Scripted(Attack):
     citation = "-"
     answer: Callable[[Tensor], Any]
 
-    def online(self, state: Any, features: Tensor, generator: torch.Generator) -> Tensor:
+    def online(self, state: Any, features: Tensor, draws: Draws) -> Tensor:
         result: Tensor = self.answer(features)
         return result
 
@@ -165,7 +166,7 @@ class Scripted(Attack):
     ],
 )
 def test_a_broken_promise_is_refused(
-    lenet: SplitModel, digits: Tensor, answer: Callable[[Tensor], Any], complaint: str
+    lenet: Target, digits: Tensor, answer: Callable[[Tensor], Any], complaint: str
 ) -> None:
     prepared = Scripted(answer=answer).prepare(adversary_of(lenet))
     with pytest.raises(ContractError, match=complaint) as caught:
@@ -173,14 +174,14 @@ def test_a_broken_promise_is_refused(
     assert "Scripted" in str(caught.value)
 
 
-def test_what_comes_back_carries_no_graph(lenet: SplitModel, digits: Tensor) -> None:
+def test_what_comes_back_carries_no_graph(lenet: Target, digits: Tensor) -> None:
     leak = torch.zeros(4, 1, 28, 28, requires_grad=True)
     prepared = Scripted(answer=lambda f: leak * 1).prepare(adversary_of(lenet))
     assert not prepared.reconstruct(lenet.edge(digits)).requires_grad
 
 
 @pytest.mark.parametrize("features", [torch.zeros(2, 16, 8, 8), torch.zeros(8, 24, 24)])
-def test_features_of_another_split_are_refused(lenet: SplitModel, features: Tensor) -> None:
+def test_features_of_another_split_are_refused(lenet: Target, features: Tensor) -> None:
     prepared = Scripted(answer=lambda f: f).prepare(adversary_of(lenet))
     with pytest.raises(InputError, match="N×8×24×24"):
         prepared.reconstruct(features)
@@ -196,9 +197,9 @@ def test_hyperparameters_are_frozen() -> None:
         RMLE().tv_weight = 1.0  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", catalogue())
 def test_every_attack_states_its_source_and_needs(name: str) -> None:
-    attack = CATALOGUE[name].attack
+    attack = catalogue()[name]
     assert attack.citation
     assert attack.title
     assert attack.__doc__

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 import torch
-from splitzoo.bench import offline
 from splitzoo.bench.cli import main
-from splitzoo.zoo import NETWORKS, Images, load_split, resume, training
+from splitzoo.bench.referee import offline
+from splitzoo.zoo import Images, load_split, networks, resume, training
+from splitzoo.zoo.recipe import AdamRecipe, turned
 from splitzoo.zoo.resume import Conditions
-from splitzoo.zoo.training import Recipe, active_units, augment, train_target
+from splitzoo.zoo.training import active_units, train_target
 
 CPU = torch.device("cpu")
-RECIPE = Recipe(epochs=3, batch_size=8, halve_every=2, augment=True)
+RECIPE = AdamRecipe(epochs=3, batch_size=8, halve_every=2, augment=True)
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +63,7 @@ def test_progress_of_another_recipe_is_not_continued(tmp_path: Path) -> None:
     first = train(progress)
     conditions = Conditions(progress_file=progress)
     other, _ = train_target(
-        "lenet", device=CPU, conditions=conditions, recipe=Recipe(epochs=3, seed=1)
+        "lenet", device=CPU, conditions=conditions, recipe=AdamRecipe(epochs=3, seed=1)
     )
     assert not torch.equal(first["conv1.weight"], other.layer_state()["conv1.weight"])
 
@@ -80,7 +81,7 @@ def test_augmentation_keeps_range_and_moves_little() -> None:
     """A centred dot stays within 0.1 of the side, a rotation of 10° and a scale of 1.1."""
     images = torch.zeros(500, 3, 32, 32)
     images[:, :, 15:17, 15:17] = 1
-    moved = augment(images, torch.Generator().manual_seed(0))
+    moved = turned(images, torch.Generator().manual_seed(0))
     assert moved.shape == images.shape
     assert moved.min() >= 0
     assert moved.max() <= 1
@@ -94,7 +95,7 @@ def test_augmentation_keeps_range_and_moves_little() -> None:
 def test_augmentation_flips_half() -> None:
     images = torch.zeros(1000, 1, 32, 32)
     images[..., :16] = 1
-    moved = augment(images, torch.Generator().manual_seed(0))
+    moved = turned(images, torch.Generator().manual_seed(0))
     right_is_brighter = moved[..., 20:].mean((1, 2, 3)) > moved[..., :12].mean((1, 2, 3))
     assert 430 < right_is_brighter.sum() < 570
 
@@ -127,10 +128,10 @@ def test_what_a_new_target_leaves_behind_is_trained_after_it(
         "is_finished": lambda name, record: name not in unfinished,
         "train": train,
         "write": lambda *_: kept,
-        "add_record": lambda record: None,
-        "write_card": lambda record: None,
     }.items():
-        monkeypatch.setattr(f"splitzoo.bench.commands.train.{name}", stand_in)
+        monkeypatch.setattr(offline, name, stand_in)
+    for name in ("add_record", "write_card"):
+        monkeypatch.setattr(f"splitzoo.bench.commands.train.{name}", lambda record: None)
     assert main(["train", "--all", "--adopt", "--device", "cpu"]) == 0
     assert trained == ["target", "its network"]
 
@@ -140,7 +141,8 @@ def test_the_command_writes_a_checkpoint_that_loads(
 ) -> None:
     """`splitzoo train --out`, its record, and the way from there back into a network."""
     monkeypatch.setenv("SPLITZOO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setitem(training.RECIPES, "lenet", RECIPE)
+    monkeypatch.setattr(training, "recipes", lambda: {"lenet": RECIPE})
+    monkeypatch.setattr(offline, "recipes", lambda: {"lenet": RECIPE})
     monkeypatch.setattr(offline, "load_dataset", training.load_dataset)
     arguments = ["train", "lenet", "--out", str(tmp_path), "--device", "cpu"]
     assert main([*arguments, "--precision", "float32"]) == 0
@@ -148,7 +150,7 @@ def test_the_command_writes_a_checkpoint_that_loads(
     record = json.loads(file.with_suffix(".json").read_text("utf-8"))
     assert record["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert record["training"]["recipe"]["epochs"] == 3
-    assert set(record["reached"]["active_units"]) == set(NETWORKS["lenet"].splits)
+    assert set(record["reached"]["active_units"]) == set(networks()["lenet"].splits)
 
     assert record["training"]["precision"] == "float32"
     assert not list((tmp_path / "cache" / "training").iterdir()), "progress of what is finished"

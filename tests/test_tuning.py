@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 import torch
 from msgspec.structs import replace
-from splitzoo.attacks import catalogue, get_entry
-from splitzoo.attacks.rmle import SHALLOW
+from splitzoo.attacks import by_name, configured
+from splitzoo.attacks.recipes import SHALLOW
 from splitzoo.attacks.tuned import TUNED, decode, end_of, open_ends, tuned
-from splitzoo.bench import Cell, tuning
+from splitzoo.bench import Scenario, scenario
 from splitzoo.bench.cli import main
-from splitzoo.bench.commands import tune as tune_command
-from splitzoo.bench.tuning import chosen_with, outdated_choices
+from splitzoo.bench.referee import tuning
+from splitzoo.bench.referee.tuning import chosen_with, outdated_choices
 from splitzoo.zoo import Images, MisuseError
 
 CPU = torch.device("cpu")
-CELL = Cell("white_box", "lenet", "conv1")
+CELL = scenario("white_box/lenet/conv1")
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def test_the_best_value_is_kept_with_its_evidence_and_used(
     path = tmp_path / "tuned.json"
     tuning.keep("rmle", CELL, "tv_weight", chosen, path)
     tuning.keep("rmle", CELL, "beta", replace(chosen, evidence=chosen.evidence), path)
-    monkeypatch.setattr(catalogue, "tuned", lambda: decode(path.read_bytes()))
-    attack = get_entry("rmle").configure("lenet", "conv1")
+    monkeypatch.setattr(by_name, "tuned", lambda: decode(path.read_bytes()))
+    attack = configured("rmle", "lenet/conv1", "white_box")
     expected = {"tv_weight": chosen.value, "beta": chosen.value, **SHALLOW}
     assert expected.items() <= vars(attack).items()
 
@@ -59,11 +59,11 @@ class Curve:
         self.best, self.tried = best, list[float]()
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> Curve:
-        def attack(attack: Any, cell: Cell, pixels: torch.Tensor, **_: Any) -> Any:
+        def attack(attack: Any, where: Scenario, shown: Images, **_: Any) -> Any:
             self.tried.append(attack.tv_weight)
             noise = 0.01 + abs(math.log10((attack.tv_weight + 1e-9) / (self.best + 1e-9))) / 40
-            images = (pixels - noise).clamp(0, 1)
-            return SimpleNamespace(images=images)
+            images = (shown.floats() - noise).clamp(0, 1)
+            return SimpleNamespace(pixels=(255 * images).round().byte())
 
         monkeypatch.setattr(tuning, "attack_images", attack)
         return self
@@ -103,8 +103,8 @@ def test_a_curve_that_never_turns_fails_and_is_kept_to_go_on_from(
 ) -> None:
     Curve(1e30).install(monkeypatch)
     kept = []
-    monkeypatch.setattr(tune_command, "ensure_tunable", lambda: None)
-    monkeypatch.setattr(tune_command, "keep", lambda *arguments: kept.append(arguments[-1]))
+    monkeypatch.setattr(tuning, "ensure_tunable", lambda: None)
+    monkeypatch.setattr(tuning, "keep", lambda *arguments: kept.append(arguments[-1]))
     arguments = ["tune", "rmle", "--only", CELL.key, "--grid", "1,2", "--per-class", "1"]
     assert main(arguments) == 1
     assert "still an end of the grid at white_box/lenet/conv1" in capsys.readouterr().err
@@ -116,7 +116,7 @@ def test_a_curve_that_never_turns_fails_and_is_kept_to_go_on_from(
 @pytest.mark.usefixtures("bar")
 def test_equal_values_are_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where λ does nothing, the least of the best counts, in whatever order they were tried."""
-    same = SimpleNamespace(images=torch.zeros(2, 1, 28, 28))
+    same = SimpleNamespace(pixels=torch.zeros(2, 1, 28, 28))
     monkeypatch.setattr(tuning, "attack_images", lambda *_, **__: same)
     for grid in ([0.1, 1.0], [1.0, 0.1]):
         chosen = tuning.tune("rmle", CELL, "tv_weight", grid, per_class=1, device=CPU)
@@ -130,10 +130,12 @@ def test_psnr_may_prefer_a_flat_image_and_ssim_what_there_is_to_see(
     """λ below 1 gives the bar with as much noise as to lose in PSNR against its mean brightness."""
     noise = 0.8 * torch.rand(2, 1, 28, 28, generator=torch.Generator().manual_seed(0))
 
-    def attack(attack: Any, cell: Cell, pixels: torch.Tensor, **_: Any) -> Any:
+    def attack(attack: Any, where: Scenario, shown: Images, **_: Any) -> Any:
+        pixels = shown.floats()
         flat = torch.full_like(pixels, pixels.mean().item())
         seen = attack.tv_weight < 1
-        return SimpleNamespace(images=(pixels + noise).clamp(0, 1) if seen else flat)
+        images = (pixels + noise).clamp(0, 1) if seen else flat
+        return SimpleNamespace(pixels=(255 * images).round().byte())
 
     monkeypatch.setattr(tuning, "attack_images", attack)
     for criterion, value in (("psnr", 1.0), ("ssim", 0.0)):
@@ -196,7 +198,7 @@ def test_a_row_says_whether_its_adversary_could_have_chosen_so(
     setting: str, attack: str, said: str
 ) -> None:
     """Features of training images need both the images and an edge that may be asked."""
-    assert chosen_with(attack, Cell(setting, "lenet", "conv1")) == said
+    assert chosen_with(attack, scenario(f"{setting}/lenet/conv1")) == said
 
 
 def test_what_cannot_be_a_choice_is_refused() -> None:
@@ -252,6 +254,6 @@ def test_the_released_variant_has_the_released_weights() -> None:
         "cifar_cnn/relu32": 1000.0,
     }
     for target, weight in weights.items():
-        attack = get_entry("rmle_released").configure(*target.split("/"))
+        attack = configured("rmle_released", target, "white_box")
         assert vars(attack)["tv_weight"] == weight
         assert (vars(attack)["beta"], vars(attack)["reduction"]) == (2.0, "mean")

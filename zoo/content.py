@@ -10,21 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .split import SplitModel
 
-
-def content_sha256(network: nn.Module, architecture: Mapping[str, Any]) -> str:
+def content_sha256(layers: Mapping[str, nn.Module], architecture: Mapping[str, Any]) -> str:
     """sha256 over an architecture and the names, types, shapes and bytes of all tensors.
 
     The architecture counts twice: as the constructor and arguments that a record keeps, and as
     the type and settings of each layer, so that another stride or pooling is another network.
     Buffers that no checkpoint stores, such as the normalisation, count too. All splits of a
     network have the same hash, since they are the same network.
+
+    `layers` are its parts by name, from pixels on: `named_children()`, or `Target.named_layers()`.
     """
-    if isinstance(network, SplitModel):
-        layers = dict(network.named_layers())
-    else:
-        layers = dict(network.named_children())
     digest = hashlib.sha256(json.dumps(dict(architecture), sort_keys=True).encode())
     for name, layer in layers.items():
         for path, part in layer.named_modules(prefix=name):
@@ -57,6 +53,14 @@ _SETTINGS = (
     "negative_slope",
     "output_size",
 )
+
+
+def text_sha256(*texts: str) -> str:
+    """sha256 over texts, each of which counts with its length."""
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(f"{len(text)} {text}\n".encode())
+    return digest.hexdigest()
 
 
 def _described(layer: nn.Module) -> str:

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import torch
 
+from .choices import DEVICES
 from .errors import MisuseError
-
-DEVICES = ("auto", "cpu", "cuda")
 
 
 def pick_device(name: str | torch.device = "auto") -> torch.device:

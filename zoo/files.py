@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 import platform
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from filelock import FileLock
-from safetensors.torch import save
 
 from .errors import StorageError
 
@@ -102,32 +99,6 @@ def sweep_unfinished(folder: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """`write_atomically` for text, encoded as UTF-8 with newlines as they are."""
     write_atomically(path, text.encode("utf-8"))
-
-
-def write_tensors(
-    path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
-) -> None:
-    """Write tensors as one safetensors file, atomically; equal arguments give equal bytes."""
-    write_atomically(path, tensors_as_bytes(tensors, metadata))
-
-
-def tensors_as_bytes(
-    tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
-) -> bytes:
-    """The safetensors file that `write_tensors` writes, for a caller who hashes it first."""
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    return _in_order(save(contiguous, dict(metadata) if metadata else None))
-
-
-def _in_order(content: bytes) -> bytes:
-    """A safetensors file with its metadata sorted: the library writes them in random order."""
-    end = 8 + int.from_bytes(content[:8], "little")
-    header = json.loads(content[8:end])
-    if "__metadata__" in header:
-        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of eight bytes
-    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def _host() -> str:

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from .data import Images, load_dataset
+from .dataset import get_dataset
 from .errors import UnknownNameError
 
-#: Images in each part of a data set.
-SIZES = {"mnist": {"train": 60_000, "test": 10_000}, "cifar10": {"train": 50_000, "test": 10_000}}
 HOLDINGS = ("training_set", "same_distribution", "reserve")
+#: Reserved images of each class.
+PER_CLASS = 100
 RESERVE = Path(__file__).with_name("reserve.json")
 
 
@@ -47,21 +48,25 @@ def holding(dataset: str, name: str) -> Holding:
     adversary ever holds, so that a row can be checked on images that nobody has seen;
     "same_distribution" the other 9,000 test images, which the target never saw.
     """
-    if dataset not in SIZES:
-        raise UnknownNameError("data set", dataset, SIZES)
+    sizes = get_dataset(dataset).sizes
     if name == "training_set":
-        return Holding(dataset, "train", torch.arange(SIZES[dataset]["train"]))
+        return Holding(dataset, "train", torch.arange(sizes["train"]))
     if name == "reserve":
-        return Holding(dataset, "test", torch.tensor(_reserve()[dataset]))
+        return Holding(dataset, "test", torch.tensor(_reserve(dataset)))
     if name == "same_distribution":
-        keep = torch.ones(SIZES[dataset]["test"], dtype=torch.bool)
-        keep[_reserve()[dataset]] = False
+        keep = torch.ones(sizes["test"], dtype=torch.bool)
+        keep[_reserve(dataset)] = False
         return Holding(dataset, "test", keep.nonzero()[:, 0])
     raise UnknownNameError("holding", name, HOLDINGS)
 
 
 @cache
-def _reserve() -> dict[str, list[int]]:
-    """Positions in each test part, class by class, so that nothing need be downloaded for them."""
-    positions: dict[str, list[int]] = json.loads(RESERVE.read_text("utf-8"))
-    return positions
+def _reserve(dataset: str) -> list[int]:
+    """Positions in the test part, class by class: written down, so that nothing need be downloaded
+    for them, or for a data set of one's own the first hundred of each class."""
+    written: dict[str, list[int]] = json.loads(RESERVE.read_text("utf-8"))
+    if dataset in written:
+        return written[dataset]
+    labels = load_dataset(dataset, "test").labels
+    each = [(labels == label).nonzero()[:PER_CLASS, 0] for label in labels.unique()]
+    return [int(position) for position in torch.cat(each)]

@@ -17,15 +17,18 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from .content import content_sha256, tensors_digest
-from .errors import CheckpointError, UnknownNameError
-from .files import tensors_as_bytes, write_atomically
+from .decoder import Decoder
+from .errors import CheckpointError, SplitzooError, UnknownNameError
+from .files import write_atomically
 from .inverses import inverse_network
 from .judges import Judge, get_judge_design
-from .manifest import FOLDER, manifest
-from .networks import get_network
+from .manifests import FOLDER, manifest
+from .network import get_network
 from .records import Record
-from .shadows import shadow_edge
-from .split import SplitModel
+from .shadows import derived_edge, shadow_edge
+from .shapes import shape_of
+from .target import Target, chain_target
+from .tensor_files import tensors_as_bytes
 
 WEIGHTS = ("default",)
 
@@ -35,12 +38,12 @@ _LONGEST_HEADER = 100_000_000
 
 def load_split(
     network: str, split: str, *, weights: str | None = "default", path: str | Path | None = None
-) -> SplitModel:
+) -> Target:
     """The network `network`, split behind the layer `split`, in eval mode on the CPU.
 
     Args:
-        network: "lenet" or "cifar_cnn"; `NETWORKS` lists them.
-        split: a layer of it, e.g. "relu2"; `NETWORKS[network].splits` lists them.
+        network: "lenet", "cifar_cnn", …; `networks()` has them.
+        split: a layer of it, e.g. "relu2"; `get_network(network).splits` lists them.
         weights: "default" for the published ones, None for a fresh network drawn from
             torch's global generator.
         path: a checkpoint of your own, written by `splitzoo train`, in place of the
@@ -50,7 +53,7 @@ def load_split(
         UnknownNameError: network, split or weights do not exist.
         CheckpointError: the file is missing, damaged, or another architecture's.
     """
-    model = SplitModel(get_network(network), split)
+    model = chain_target(get_network(network), split)
     if weights is None and path is None:
         return model.eval()
     if weights is not None and weights not in WEIGHTS:
@@ -132,7 +135,13 @@ def content_with(tensors: Mapping[str, Tensor], architecture: Mapping[str, Any])
     """Content hash of the network that these tensors make of an architecture."""
     network = build(architecture)
     _load_state(network, dict(tensors), "a checkpoint", architecture)
-    return content_sha256(network, architecture)
+    return content_of_network(network, architecture)
+
+
+def content_of_network(network: nn.Module, architecture: Mapping[str, Any]) -> str:
+    """Content hash of a network in memory."""
+    layers = network.named_layers() if isinstance(network, Target) else network.named_children()
+    return content_sha256(dict(layers), architecture)
 
 
 def variants(prefix: str) -> list[str]:
@@ -141,16 +150,24 @@ def variants(prefix: str) -> list[str]:
     return [name[len(begin) :] for name in manifest().records if name.startswith(begin)]
 
 
-#: How to build what a record's architecture describes, by its first key.
-_BUILDERS: dict[str, Callable[..., nn.Module]] = {
-    "network": lambda name: SplitModel(get_network(name), get_network(name).splits[-1]),
-    "inverse": inverse_network,
-    "shadow": lambda target, structure: shadow_edge(*_names(target), structure),
-    "judge": lambda dataset: Judge(get_judge_design(dataset)),
+#: How to build what a record's architecture describes, by its first key; arguments in order.
+_BUILDERS: dict[str, tuple[int, Callable[..., nn.Module]]] = {
+    "network": (1, lambda name: chain_target(get_network(name), get_network(name).splits[-1])),
+    "inverse": (1, inverse_network),
+    "shadow": (2, lambda target, structure: shadow_edge(*_names(target), structure)),
+    "judge": (1, lambda dataset: Judge(get_judge_design(dataset))),
+    "decoder": (3, lambda features, images, width: _decoder(features, images, width)),
+    "derived_edge": (3, lambda *values: _derived_edge(*values)),
 }
 
 
-_PARTS = {"network": 1, "inverse": 1, "shadow": 2, "judge": 1}
+def _decoder(features: str, images: str, width: str) -> nn.Module:
+    return Decoder(shape_of(features), shape_of(images), width=int(width))
+
+
+def _derived_edge(images: str, features: str, normalisation: str) -> nn.Module:
+    mean, std = json.loads(normalisation)
+    return derived_edge(shape_of(images), shape_of(features), (tuple(mean), tuple(std)))
 
 
 def _names(target: str) -> tuple[str, str]:
@@ -160,12 +177,17 @@ def _names(target: str) -> tuple[str, str]:
 
 def build(architecture: Mapping[str, Any]) -> nn.Module:
     """A fresh network as an architecture describes it, on the CPU."""
-    kind = next(iter(architecture), "")
-    if len(architecture) != _PARTS.get(kind, 0):
+    parts, builder = _BUILDERS.get(next(iter(architecture), ""), (0, nn.Identity))
+    if not parts or len(architecture) != parts:
         raise CheckpointError(
             f"{dict(architecture)} is no architecture that this version builds; update splitzoo"
         )
-    return _BUILDERS[kind](*architecture.values())
+    try:
+        return builder(*architecture.values())
+    except ValueError as error:
+        if isinstance(error, SplitzooError):
+            raise
+        raise CheckpointError(f"{dict(architecture)} is no architecture: {error}") from error
 
 
 def _load_variant(
@@ -196,7 +218,7 @@ def _load_state(
     network: nn.Module, state: dict[str, Tensor], source: object, architecture: Mapping[str, Any]
 ) -> None:
     try:
-        if isinstance(network, SplitModel):
+        if isinstance(network, Target):
             network.load_layers(state)
         else:
             network.load_state_dict(state, strict=True)

@@ -11,10 +11,10 @@ from typing import Literal, cast
 
 import torch
 
+from .choices import PRECISIONS
 from .errors import UnknownNameError
 
 Precision = Literal["float32", "bfloat16"]
-PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def computes_bfloat16(device: torch.device) -> bool:

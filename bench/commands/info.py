@@ -6,10 +6,10 @@ import json
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 
-from ...zoo import Record, describe_device, manifest, pick_device
 from ...zoo.cards import card
-from ...zoo.loading import read_published, resolve
-from ...zoo.resume import duration
+from ...zoo.manifests import manifest
+from ...zoo.records import Record
+from ...zoo.words import duration
 from .options import add_device
 
 
@@ -29,13 +29,16 @@ def run(options: Namespace) -> int:
     if options.card:
         print(card(record), end="")
         return 0
+    from ...zoo.loading import read_published, resolve
+
     print(json.dumps(asdict(record), indent=2, ensure_ascii=False))
     tensors = read_published(record, record.architecture)
     parameters = sum(tensor.numel() for tensor in tensors.values())
     print(f"{resolve(record)}: verified, {parameters:,} parameters in {len(tensors)} tensors")
     print(f"its training {what_it_took(record)}")
     if options.estimate:
-        from ..offline import estimate
+        from ...zoo import describe_device, pick_device
+        from ..referee.offline import estimate
 
         device = pick_device(options.device)
         seconds = estimate(record.name, device)

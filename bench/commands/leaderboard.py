@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
-from ...zoo import UnknownNameError
-from ..checks import outdated
-from ..leaderboard import write_leaderboard
-from ..rows import FORMATS, as_text, load_results
-from ..standing import standing
-from ..store import PUBLISHED, ResultStore
-from .options import LOCAL_RESULTS, add_profile, add_results, store_of, warn
+from ...zoo.errors import UnknownNameError
+from .options import add_profile, add_results, published_or_local, store_of, warn
+
+if TYPE_CHECKING:
+    from ..store.folder import ResultStore
+
+FORMATS = ("markdown", "csv", "json")
 
 
 def add(parser: ArgumentParser) -> None:
     add_profile(parser, "standard")
-    add_results(parser, PUBLISHED if PUBLISHED.is_dir() else LOCAL_RESULTS)
+    add_results(parser, published_or_local())
     parser.add_argument(
         "--check",
         action="store_true",
@@ -34,6 +35,10 @@ def add(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
+    from ..report.leaderboard import write_leaderboard
+    from ..report.rows import as_text, load_results
+    from ..report.standing import standing
+
     store = store_of(options)
     if options.format not in FORMATS:
         raise UnknownNameError("format", options.format, FORMATS)
@@ -49,6 +54,8 @@ def run(options: Namespace) -> int:
 
 
 def _check(store: ResultStore, profile: str) -> int:
+    from ..report.checks import outdated
+
     problems = outdated(store, profile)
     for problem in problems:
         print(f"splitzoo: {problem}", file=sys.stderr)

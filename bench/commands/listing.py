@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from tabulate import tabulate
 
-from ...attacks import CATALOGUE, SETTINGS
-from ...zoo import NETWORKS, manifest
-from ..plan import assignments
+from ...attacks.described import described_attacks
+from ...attacks.settings import SETTINGS
+from ...zoo import targets
+from ...zoo.manifests import manifest
+from ..paper import SWEEP, TABLES, columns
 
 
 def add(parser: ArgumentParser) -> None:
@@ -20,12 +23,10 @@ def add(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    networks = [
-        [network.name, network.dataset, " ".join(network.splits)] for network in NETWORKS.values()
-    ]
+    networks = [[name, dataset, " ".join(splits)] for name, dataset, splits in known_networks()]
     attacks = [
-        [entry.name, entry.title, ", ".join(c.value for c in entry.attack.requires)]
-        for entry in CATALOGUE.values()
+        [each.name, each.title, ", ".join(sorted(c.value for c in each.requires))]
+        for each in described_attacks()
     ]
     settings = [
         [setting.name, setting.section, ", ".join(sorted(c.value for c in setting.grants))]
@@ -40,7 +41,31 @@ def run(options: Namespace) -> int:
         (checkpoints, ["checkpoint", "kind", "size", "sha256"]),
         (settings, ["setting", "paper", "grants, besides cloud half and features"]),
         (attacks, ["attack", "title", "requires"]),
-        ([[each.key] for each in assignments()], ["setting/network/split/attack"]),
+        ([[key] for key in plan()], ["setting/network/split/attack"]),
     ):
         print(tabulate(rows, header) + "\n")
     return 0
+
+
+def known_networks() -> list[tuple[str, str, list[str]]]:
+    """Name, data set and splits of each network; torch is loaded only for an unpublished one."""
+    found = []
+    for path in sorted(Path(next(iter(targets.__path__))).glob("[!_]*.py")):
+        record = manifest().records.get(path.stem)
+        if record is not None:
+            found.append((record.name, record.dataset, list(record.reached["active_units"])))
+            continue
+        from ...zoo.network import get_network
+
+        network = get_network(path.stem)
+        found.append((network.name, network.dataset, list(network.splits)))
+    return found
+
+
+def plan() -> list[str]:
+    """What a full benchmark runs, each once: the paper's tables, and every layer of one network."""
+    setting, network, attack = SWEEP
+    splits = next(splits for name, _, splits in known_networks() if name == network)
+    tables = [f"{each.setting}/{column}/{each.attack}" for each in TABLES for column in columns()]
+    sweep = [f"{setting}/{network}/{split}/{attack}" for split in splits]
+    return list(dict.fromkeys(tables + sweep))

@@ -1,4 +1,7 @@
-"""Options that several subcommands share."""
+"""Options that several subcommands share.
+
+Commands import what they run inside `run`, so that their `--help` need not wait for torch.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,14 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ...zoo import DEVICES, PROFILES, UnknownNameError
-from ..store import ResultStore
+from ...zoo.choices import DEVICES
+from ..secrets import PROFILES
+from ..store import PUBLISHED
+
+if TYPE_CHECKING:
+    from ..store.folder import ResultStore
 
 LOCAL_RESULTS = Path("splitzoo-results")
 
@@ -89,9 +97,16 @@ def add_seed(parser: ArgumentParser) -> None:
 
 def store_of(options: Namespace) -> ResultStore:
     """The store that --results names. UnknownNameError where there is no such --profile."""
-    if options.profile not in PROFILES:
-        raise UnknownNameError("profile", options.profile, PROFILES)
+    from ..secrets.evaluation import check_profile
+    from ..store.folder import ResultStore
+
+    check_profile(options.profile)
     return ResultStore(options.results)
+
+
+def published_or_local() -> Path:
+    """The repository's own results where they are there, else those of `splitzoo bench`."""
+    return PUBLISHED if PUBLISHED.is_dir() else LOCAL_RESULTS
 
 
 def warn(lines: Iterable[str]) -> None:

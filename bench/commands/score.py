@@ -5,15 +5,13 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 
-from ...zoo import ResultError
-from ..runner import rescore
-from ..store import PUBLISHED
-from .options import LOCAL_RESULTS, add_profile, add_results, store_of, warn
+from ...zoo.errors import ResultError
+from .options import add_profile, add_results, published_or_local, store_of, warn
 
 
 def add(parser: ArgumentParser) -> None:
     add_profile(parser, "standard")
-    add_results(parser, PUBLISHED if PUBLISHED.is_dir() else LOCAL_RESULTS)
+    add_results(parser, published_or_local())
     parser.epilog = (
         "What an attack recovered is stored in 8 bits, and that is what is scored: no attack runs\n"
         "again for a new metric, or a new judge. A result whose scores are right is left as it\n"
@@ -22,6 +20,8 @@ def add(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
+    from ..referee.runs import rescore
+
     store = store_of(options)
     contents = store.contents(options.profile)
     warn(contents.skipped)

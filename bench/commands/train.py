@@ -8,19 +8,12 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from pathlib import Path
 
-from ...zoo import (
-    PRECISIONS,
-    MisuseError,
-    Record,
-    describe_device,
-    manifest,
-    pick_device,
-    pick_precision,
-)
 from ...zoo.cards import write_card
+from ...zoo.choices import PRECISIONS
+from ...zoo.errors import MisuseError
 from ...zoo.files import ensure_writable, write_text
-from ...zoo.manifest import FOLDER, add_record, read_record
-from ..offline import is_finished, progress_path, train, trainable, write
+from ...zoo.manifests import FOLDER, add_record, manifest, read_record
+from ...zoo.records import Record
 from .info import what_it_took
 from .options import add_device, folder
 
@@ -65,6 +58,9 @@ def add(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     if bool(options.names) == options.all:
         raise MisuseError("name the checkpoints to train, or give --all; `splitzoo list` has them")
+    from ...zoo import describe_device, pick_device, pick_precision
+    from ..referee.offline import is_finished, progress_path, train, trainable, write
+
     device = pick_device(options.device)
     precision = pick_precision(options.precision, device)
     print(f"training in {precision} on {describe_device(device)}", file=sys.stderr)

@@ -6,12 +6,8 @@ import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import fields
 
-from ...attacks import get_entry
 from ...attacks.tuned import CRITERIA, end_of
-from ...zoo import MisuseError, UnknownNameError, pick_device
-from ..plan import select, with_attacks
-from ..runner import Run
-from ..tuning import ensure_tunable, keep, tune
+from ...zoo.errors import MisuseError, UnknownNameError
 from .options import add_device, add_only, finite_numbers, whole_number
 
 
@@ -57,25 +53,29 @@ def add(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    known = [field.name for field in fields(get_entry(options.attack).attack)]
+    from ...attacks import get_attack
+    from ...zoo import pick_device
+    from ..referee.plan import chosen_runs
+    from ..referee.tuning import ensure_tunable, keep, tune
+
+    known = [field.name for field in fields(get_attack(options.attack))]
     if options.field not in known:
         raise UnknownNameError(f"field of {options.attack}", options.field, known)
     if not options.grid and not options.go_on:
         raise MisuseError("give the values to try with --grid, or --go-on to continue a curve")
     device = pick_device(options.device)
-    among = with_attacks([options.attack], anywhere=bool(options.only))
-    cells = [each.cell for each in select(options.only, among)]
-    for cell in cells:
-        planned = Run(cell, options.attack, "standard")
+    runs = chosen_runs(options.only, [options.attack])
+    for planned in runs:
         planned.check()
-        if not isinstance(getattr(planned.configure(), options.field), float):
+        value = getattr(planned.configure(), options.field)
+        if not isinstance(value, float) and (options.field, value) != ("tv_weight", None):
             raise MisuseError(f"{options.field} is not a real number; only those can be tuned")
     ensure_tunable()
     unfinished = []
-    for cell in cells:
+    for where in (planned.scenario for planned in runs):
         chosen = tune(
             options.attack,
-            cell,
+            where,
             options.field,
             options.grid,
             per_class=options.per_class,
@@ -83,10 +83,10 @@ def run(options: Namespace) -> int:
             criterion=options.criterion,
             go_on=options.go_on,
         )
-        keep(options.attack, cell, options.field, chosen)
+        keep(options.attack, where, options.field, chosen)
         if end_of(chosen):
-            unfinished.append(cell.key)
-        print(f"{cell.key}: {options.field} {chosen.value:g}", file=sys.stderr)
+            unfinished.append(where.key)
+        print(f"{where.key}: {options.field} {chosen.value:g}", file=sys.stderr)
     if unfinished:
         print(
             f"splitzoo: error: the best value is still an end of the grid at "

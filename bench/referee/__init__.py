@@ -1,0 +1,1 @@
+"""Builds what an adversary may know, shows it the features, and keeps the clock."""

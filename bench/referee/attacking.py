@@ -1,0 +1,160 @@
+"""Showing an adversary the features of secret images, batch by batch, and timing what it does."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from ...attacks import Attack, LearnedAttack
+from ...zoo import Images, pick_precision, progress
+from ...zoo.loading import content_of_network
+from ...zoo.resume import Conditions
+from ...zoo.tensor_files import write_tensors
+from ..scenarios import Scenario
+from ..score.scoring import to_8_bit
+from ..store.result import NetworkUsed
+
+#: Seconds of finished work that a kill may cost.
+KEEP_EVERY = 1.0
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What came back from an attack, and what it cost.
+
+    Attributes:
+        pixels: uint8 N×C×H×W, rounded to the nearest of 256 levels.
+        offline_seconds, online_seconds, queries: the cost; queries of the offline work.
+        network: what the attack learned for this run; None where it learned nothing.
+        calibrated: the fields that the attack chose itself.
+    """
+
+    pixels: Tensor
+    offline_seconds: float
+    online_seconds: float
+    queries: int
+    network: NetworkUsed | None
+    calibrated: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where the images that are finished are kept until all are, and what they belong to."""
+
+    path: Path
+    identity: Mapping[str, Any]
+
+    def load(self, shape: torch.Size) -> tuple[Tensor, float]:
+        """The finished images, uint8 M×C×H×W, and the seconds they took; none of another run's."""
+        nothing = torch.empty((0, *shape[1:]), dtype=torch.uint8)
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                pixels = file.get_tensor("recovered")
+                seconds = float(metadata["seconds"])
+        except (OSError, SafetensorError, KeyError, ValueError):
+            return nothing, 0.0
+        if metadata.get("identity") != self._identity or pixels.shape[1:] != shape[1:]:
+            return nothing, 0.0
+        return pixels, seconds
+
+    def save(self, pixels: Tensor, seconds: float) -> None:
+        """Replace what is kept."""
+        metadata = {"identity": self._identity, "seconds": str(seconds)}
+        write_tensors(self.path, {"recovered": pixels}, metadata)
+
+    def clear(self) -> None:
+        """Forget it, once the result is stored."""
+        self.path.unlink(missing_ok=True)
+
+    @property
+    def _identity(self) -> str:
+        return json.dumps(dict(self.identity), sort_keys=True)
+
+
+def attack_images(
+    attack: Attack,
+    scenario: Scenario,
+    images: Images,
+    *,
+    device: torch.device,
+    seed: int = 0,
+    network: nn.Module | None = None,
+    batch: int | None = None,
+    kept: Kept | None = None,
+    training: Path | None = None,
+) -> Recovery:
+    """Show a scenario's adversary the features of `images`; time what it does.
+
+    The attack gets the features, batch by batch, and the `Adversary`; the images stay here.
+
+    Args:
+        network: what an earlier training of the attack returned, if it need not train again.
+        batch: images at a time; the attack's own choice by default.
+        kept: where finished images are kept, so that a run that was killed goes on.
+        training: progress file of a training that this run needs.
+    """
+    target = scenario.load_target().to(device)
+    with deterministic():
+        adversary = scenario.adversary(target, device)
+        started = _now(device)
+        learned = None
+        if network is None and isinstance(attack, LearnedAttack):
+            conditions = Conditions(pick_precision("auto", device), training)
+            network, _ = attack.train(adversary, seed=seed, conditions=conditions)
+            architecture = attack.architecture(adversary)
+            digest = content_of_network(network, architecture)
+            learned = NetworkUsed(sha256=digest, precision=conditions.precision)
+        prepared = attack.prepare(adversary, seed=seed, network=network)
+        ready = _now(device)
+        queries = adversary.queries
+        parts, online = [], 0.0
+        if kept is not None:
+            finished, online = kept.load(images.pixels.shape)
+            parts = [finished] if len(finished) else []
+        done, saved = sum(map(len, parts)), time.monotonic()
+        size = batch or prepared.batch
+        title = f"{scenario.key} {attack.title}"
+        for start in progress(range(0, len(images), size), title, unit="batch"):
+            rows = torch.arange(start, min(start + size, len(images)))
+            with torch.no_grad():  # of finished images too: a defence's noise counts them
+                features = target.edge(images.subset(rows).floats().to(device))
+            if start + len(rows) <= done:
+                continue
+            began = _now(device)
+            recovered = next(prepared.stream([features], first=start))
+            online += _now(device) - began
+            parts.append(to_8_bit(recovered)[max(0, done - start) :])
+            if kept is not None and time.monotonic() - saved >= KEEP_EVERY:
+                kept.save(torch.cat(parts), online)
+                saved = time.monotonic()
+    given, chosen = asdict(attack), asdict(prepared.attack)
+    calibrated = {name: chosen[name] for name in chosen if chosen[name] != given[name]}
+    return Recovery(torch.cat(parts), ready - started, online, queries, learned, calibrated)
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """On a GPU: the same sums in the same order twice, and none in TensorFloat-32's 10 bits."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

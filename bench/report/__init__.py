@@ -1,0 +1,1 @@
+"""What the stored results say: rows, pages, pictures, checks."""

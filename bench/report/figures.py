@@ -1,0 +1,223 @@
+"""Pictures of what came back: the paper's Figures 3 to 12, drawn from stored results."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+
+from ...attacks import SETTINGS, get_attack, get_setting
+from ...zoo import Network, get_network, networks
+from ...zoo.files import write_atomically
+from ..paper import columns, faithful_attack
+from ..score.means import mean
+from ..score.metrics.ssim import RECOGNISABLE_SSIM
+from ..secrets.evaluation import evaluation_set
+from ..store.folder import ResultStore
+from .comparison import is_flat, sweep
+from .rows import Row
+
+#: Text chunk of the PNG that names the results it was drawn from.
+DRAWN_FROM = "splitzoo-results-sha256"
+_WIDTH, _LABEL = 0.86, 1.15
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One PNG: where it stands, what it is called, and the results that it shows, in order."""
+
+    path: Path
+    title: str
+    kind: str
+    results: tuple[Row, ...]
+
+    @property
+    def of_sweep(self) -> bool:
+        """Whether it shows every layer of one network (Figures 11 and 12)."""
+        return self.kind in ("layers", "plot")
+
+
+#: The paper's figure of each setting's recovered images.
+NUMBERS = {
+    "white_box": 3,
+    "black_box_same_set": 4,
+    "black_box_same_dist": 5,
+    "black_box_rand_set": 6,
+    "query_free_same_set_same_net": 7,
+    "query_free_diff_set_same_net": 8,
+    "query_free_same_set_diff_net": 9,
+    "query_free_diff_set_diff_net": 10,
+}
+
+
+def pictures(store: ResultStore, results: Sequence[Row]) -> list[Picture]:
+    """Every picture that these results of one profile give, figure by figure."""
+    if not results:
+        return []
+    folder = store.figures(results[0].profile)
+    found = []
+    for (setting, label), by_target in _grouped(results).items():
+        for network in _in_order():
+            rows = _of_network(network.name, by_target)
+            if rows:
+                number = ""
+                if faithful_attack(setting) == label and setting in NUMBERS:
+                    number = f"Figure {NUMBERS[setting]}. "
+                title = f"{number}{network.title}, {_named(setting, rows[0].attack)}"
+                path = folder / f"{setting}-{network.name}-{label}.png"
+                found.append(Picture(path, title, "grid", rows))
+    layers = tuple(sweep(results))
+    if len(layers) > 1:
+        where = layers[0].scenario
+        what = _named(where.setting.name, layers[0].attack)
+        stem = f"{where.setting.name}-{where.target.network}"
+        title = f"Figure 11. Every layer of LeNet, {what}"
+        found.append(Picture(folder / f"{stem}-layers.png", title, "layers", layers))
+        title = f"Figure 12. Every layer of LeNet, {what}"
+        found.append(Picture(folder / f"{stem}-layers-plot.png", title, "plot", layers))
+    return found
+
+
+def is_current(picture: Picture) -> bool:
+    """Whether the file was drawn from exactly these results."""
+    try:
+        with Image.open(picture.path) as image:
+            return image.info.get(DRAWN_FROM) == _digest(picture)
+    except (OSError, SyntaxError):
+        return False
+
+
+def draw(store: ResultStore, picture: Picture) -> Path:
+    """Draw a picture, unless its file is current, and return the path."""
+    if not is_current(picture):
+        figure = _plot(picture) if picture.kind == "plot" else _grid(store, picture)
+        buffer = io.BytesIO()
+        figure.savefig(
+            buffer,
+            format="png",
+            facecolor="white",
+            metadata={"Software": None, DRAWN_FROM: _digest(picture)},
+        )
+        write_atomically(picture.path, buffer.getvalue())
+    return picture.path
+
+
+def _in_order() -> list[Network]:
+    """The networks, those of the paper's columns first."""
+    names = dict.fromkeys([*(column.split("/")[0] for column in columns()), *networks()])
+    return [get_network(name) for name in names]
+
+
+def _of_network(network: str, by_target: dict[str, Row]) -> tuple[Row, ...]:
+    """One attack's rows of a network: the paper's columns, or all that there are where it has
+    none of them, and the defended ones."""
+    mine = {k: row for k, row in by_target.items() if row.scenario.target.network == network}
+    chosen = [k for k in columns() if k in mine]
+    others = [k for k in mine if k not in chosen]
+    return tuple(mine[k] for k in (chosen or others))
+
+
+def _grouped(results: Sequence[Row]) -> dict[tuple[str, str], dict[str, Row]]:
+    groups: dict[tuple[str, str], dict[str, Row]] = {}
+    order = sorted(results, key=lambda r: (list(SETTINGS).index(r.scenario.setting.name), r.label))
+    for result in order:
+        key = (result.scenario.setting.name, result.label)
+        groups.setdefault(key, {})[result.scenario.column] = result
+    return groups
+
+
+def _named(setting: str, attack: str) -> str:
+    title = get_setting(setting).title
+    return f"{title[0].lower()}{title[1:]}: {get_attack(attack).title}"
+
+
+def _digest(picture: Picture) -> str:
+    shown = [
+        (row.scenario.key, row.label, row.results[0].recovered_sha256, row.per_image)
+        for row in picture.results
+    ]
+    return hashlib.sha256(repr((picture.title, shown)).encode()).hexdigest()
+
+
+def _grid(store: ResultStore, picture: Picture) -> Figure:
+    """The paper's ten images on top, and below a row for each result.
+
+    PSNR in dB and SSIM stand under each recovered image.
+    """
+    ten = evaluation_set(picture.results[0].scenario.target.dataset.name, "paper10")
+    count = len(picture.results) + 1
+    figure = Figure(figsize=(_LABEL + 10 * _WIDTH, 0.45 + 1.02 * count), dpi=110)
+    axes = figure.subplots(count, 10, squeeze=False)
+    _draw_row(axes[0], ten.images.pixels, "original")
+    for row, shown in zip(axes[1:], picture.results, strict=True):
+        result = shown.results[0]  # of several seeds the first is drawn
+        places = [result.reported["indices"].index(index) for index in ten.indices.tolist()]
+        _draw_row(row, store.recovered(result)[places], shown.scenario.target.split)
+        for axis, place in zip(row, places, strict=True):
+            scores = result.reported["psnr"][place], result.reported["ssim"][place]
+            axis.set_xlabel("{:.1f} dB\n{:.3f}".format(*scores), fontsize=7.5, labelpad=2)
+    height = figure.get_figheight()
+    title = f"{picture.title}; PSNR and SSIM under each image"
+    figure.suptitle(title, fontsize=9, y=1 - 0.08 / height)
+    figure.subplots_adjust(
+        left=_LABEL / (_LABEL + 10 * _WIDTH),
+        right=0.995,
+        bottom=0.42 / height,
+        top=1 - 0.34 / height,
+        wspace=0.06,
+        hspace=0.42,
+    )
+    return figure
+
+
+def _plot(picture: Picture) -> Figure:
+    """PSNR and SSIM against the layer, with 95 % intervals."""
+    names = [result.scenario.target.split for result in picture.results]
+    figure = Figure(figsize=(9.6, 3.6), dpi=110)
+    for axis, metric, label in zip(
+        figure.subplots(1, 2), ("psnr", "ssim"), ("PSNR, dB", "SSIM"), strict=True
+    ):
+        means = [mean(result.per_image[metric]) for result in picture.results]
+        axis.errorbar(
+            range(len(names)),
+            [each.value for each in means],
+            yerr=[each.half_width if each.n > 1 else 0 for each in means],
+            marker="o",
+            capsize=3,
+            color="#1f5f99",
+        )
+        flat = [is_flat(result.scenario) for result in picture.results]
+        first = flat.index(True) if True in flat else len(names)
+        if first < len(names):
+            axis.axvspan(first - 0.5, len(names) - 0.5, color="#dddddd", zorder=0)
+            axis.text(first - 0.4, axis.get_ylim()[1], "fully connected", fontsize=8, va="top")
+        if metric == "ssim":
+            axis.axhline(RECOGNISABLE_SSIM, color="#aa3333", linestyle="--", linewidth=1)
+            axis.text(0, RECOGNISABLE_SSIM, "recognisable above", fontsize=8, va="bottom")
+        axis.set_xticks(range(len(names)), names, rotation=45, ha="right")
+        axis.set_xlabel("layer that the network is split behind")
+        axis.set_ylabel(f"mean {label}")
+        axis.grid(axis="y", linewidth=0.4)
+    count = len(picture.results[0].per_image["psnr"])
+    figure.suptitle(f"{picture.title}; 95 % intervals over {count} images", fontsize=9)
+    figure.tight_layout()
+    return figure
+
+
+def _draw_row(axes: np.ndarray, pixels: Tensor, label: str) -> None:
+    for axis, image in zip(axes, pixels.permute(0, 2, 3, 1).numpy(), strict=True):
+        if image.shape[2] == 1:
+            axis.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255)
+        else:
+            axis.imshow(image)
+        axis.set(xticks=[], yticks=[])
+        for side in axis.spines.values():
+            side.set_visible(False)
+    axes[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=10, labelpad=6)

@@ -1,0 +1,1 @@
+"""The defences, a file each: its `DEFENCE` is the class."""

@@ -1,0 +1,1 @@
+"""The target networks, a file each: its `NETWORK` is an entry of the zoo."""
