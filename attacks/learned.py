@@ -11,7 +11,7 @@ from typing import Any, ClassVar, final
 import torch
 from torch import Tensor, nn
 
-from ..zoo import Images
+from ..zoo import Images, InputError
 from ..zoo.content import tensors_digest
 from ..zoo.fitting import fit
 from ..zoo.precision import pick_precision
@@ -141,6 +141,8 @@ class LearnedAttack(Attack):
         self, network: nn.Module, adversary: Adversary, seed: int, conditions: Conditions
     ) -> float:
         examples = self.examples(adversary, torch.Generator().manual_seed(seed))
+        if not len(examples):
+            raise InputError(f"{self.title} has nothing to learn from: the setting holds no image")
         self.begin(network, examples)
         epochs = math.ceil(self.steps / math.ceil(len(examples) / self.batch_size))
         groups: list[dict[str, Any]] = [

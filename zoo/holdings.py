@@ -17,8 +17,6 @@ from .dataset import get_dataset
 from .errors import UnknownNameError
 
 HOLDINGS = ("training_set", "same_distribution", "reserve")
-#: Reserved images of each class.
-PER_CLASS = 100
 RESERVE = Path(__file__).with_name("reserve.json")
 
 
@@ -44,9 +42,9 @@ def holding(dataset: str, name: str) -> Holding:
     """The images of `dataset` that go by `name`.
 
     "training_set" is the whole training part, which the target was trained on; "reserve" the
-    first hundred test images of each class, which contain the evaluation images and which no
-    adversary ever holds, so that a row can be checked on images that nobody has seen;
-    "same_distribution" the other 9,000 test images, which the target never saw.
+    first tenth of the test images of each class (1,000 in all), which contain the evaluation
+    images and which no adversary ever holds, so that a row can be checked on images that nobody
+    has seen; "same_distribution" the other 9,000 test images, which the target never saw.
     """
     sizes = get_dataset(dataset).sizes
     if name == "training_set":
@@ -63,10 +61,11 @@ def holding(dataset: str, name: str) -> Holding:
 @cache
 def _reserve(dataset: str) -> list[int]:
     """Positions in the test part, class by class: written down, so that nothing need be downloaded
-    for them, or for a data set of one's own the first hundred of each class."""
+    for them, or for a data set of one's own the first tenth of each class, at least ten."""
     written: dict[str, list[int]] = json.loads(RESERVE.read_text("utf-8"))
     if dataset in written:
         return written[dataset]
     labels = load_dataset(dataset, "test").labels
-    each = [(labels == label).nonzero()[:PER_CLASS, 0] for label in labels.unique()]
-    return [int(position) for position in torch.cat(each)]
+    positions = [(labels == label).nonzero()[:, 0] for label in labels.unique()]
+    chosen = [each[: max(10, len(each) // 10)] for each in positions]
+    return [int(position) for position in torch.cat(chosen)]

@@ -37,7 +37,8 @@ def split_module(
 
     Raises InputError, and UnknownNameError for a place that does not exist.
     """
-    check_images(example, tuple(example.shape[1:]), "the example")
+    shape = tuple(example.shape[1:]) if isinstance(example, Tensor) else (3, 224, 224)
+    check_images(example, shape, "the example")
     channels = example.shape[1]
     normalisation = tuple(mean or (0.0,) * channels), tuple(std or (1.0,) * channels)
     for values in normalisation:
@@ -51,7 +52,7 @@ def split_module(
         {"cloud": parts.cloud},
         network=name or type(module).__name__.lower(),
         split=parts.at,
-        input_shape=tuple(example.shape[1:]),
+        input_shape=shape,
         normalisation=normalisation,
         architecture={
             "module": type(module).__qualname__,

@@ -57,12 +57,12 @@ class Traced:
         """The node that a submodule's path stands for, its last call's answer, or a node's name."""
         if name in self.paths:
             return self.paths[name]
-        return next((node for node in self.graph.nodes if node.name == name), None)
+        return next((node for node in self.graph.nodes if _plain(node) == name), None)
 
     def name(self, node: fx.Node) -> str:
         """What to call a node: the outermost submodule that returned it, or its own name."""
-        paths = [path for path, each in self.paths.items() if each is node and path]
-        return min(paths, key=len, default=node.name)
+        paths = [path for path, each in self.paths.items() if each is node]
+        return min(paths, key=len, default=_plain(node))
 
     def crossing(self, cut: fx.Node) -> list[fx.Node]:
         """What else than the cut's value would have to cross to the cloud; in order."""
@@ -144,8 +144,15 @@ class _Tracer(fx.Tracer):
     def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         answer = super().call_module(m, forward, args, kwargs)
         if isinstance(answer, fx.Proxy):
-            self.returned[self.path_of_module(m).removeprefix("module.")] = answer.node
+            _, _, path = self.path_of_module(m).partition(".")  # within the module that is cut
+            if path:
+                self.returned[path] = answer.node
         return answer
+
+
+def _plain(node: fx.Node) -> str:
+    """A node's name, without that of what the module is wrapped in."""
+    return node.name.removeprefix("module_")
 
 
 def _run(module: fx.GraphModule, images: Tensor) -> dict[fx.Node, Any]:

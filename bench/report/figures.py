@@ -147,14 +147,15 @@ def _digest(picture: Picture) -> str:
 
 
 def _grid(store: ResultStore, picture: Picture) -> Figure:
-    """The paper's ten images on top, and below a row for each result.
+    """One image of each class on top, and below a row for each result.
 
     PSNR in dB and SSIM stand under each recovered image.
     """
     ten = evaluation_set(picture.results[0].scenario.target.dataset.name, "paper10")
-    count = len(picture.results) + 1
-    figure = Figure(figsize=(_LABEL + 10 * _WIDTH, 0.45 + 1.02 * count), dpi=110)
-    axes = figure.subplots(count, 10, squeeze=False)
+    count, across = len(picture.results) + 1, len(ten.indices)
+    wide = _LABEL + max(6, across) * _WIDTH
+    figure = Figure(figsize=(wide, 0.45 + 1.02 * count), dpi=110)
+    axes = figure.subplots(count, across, squeeze=False)
     _draw_row(axes[0], ten.images.pixels, "original")
     for row, shown in zip(axes[1:], picture.results, strict=True):
         result = shown.results[0]  # of several seeds the first is drawn
@@ -167,7 +168,7 @@ def _grid(store: ResultStore, picture: Picture) -> Figure:
     title = f"{picture.title}; PSNR and SSIM under each image"
     figure.suptitle(title, fontsize=9, y=1 - 0.08 / height)
     figure.subplots_adjust(
-        left=_LABEL / (_LABEL + 10 * _WIDTH),
+        left=_LABEL / wide,
         right=0.995,
         bottom=0.42 / height,
         top=1 - 0.34 / height,

@@ -112,8 +112,9 @@ def render(store: ResultStore, profile: str, path: Path) -> str:
             judged=_judged(results),
             notes="[Notes](#notes) ·\n" if notes.is_file() else "",
         ),
-        _agreement(results, explained=notes.is_file()),
     ]
+    if differences(results):
+        parts.append(_agreement(results, explained=notes.is_file()))
     if failed := failures(stored):
         parts.append(_failures(failed))
     drawn = pictures(store, results)
@@ -136,15 +137,20 @@ def _section(setting: str, results: list[Row], drawn: Sequence[Picture], path: P
         "same_distribution": " The images are test images that the target was not trained on, "
         "without the evaluation images.",
     }
+    in_columns = [r for r in results if r.scenario.column in columns()]
+    shown_as_layers = sweep(results)
+    others = [r for r in results if r not in in_columns and r not in shown_as_layers]
     lines = [
         f"## {described.title} ({described.section})",
         "",
         f"The adversary holds the cloud half, the features, and: {grants}."
         + images.get(described.images or "", ""),
         "",
-        summary([r for r in results if r.scenario.column in columns()]),
+        summary(in_columns),
         "",
     ]
+    if others:
+        lines += ["Beyond the paper's targets:", "", summary(others), ""]
     for picture in drawn:
         if picture.results[0].scenario.setting.name == setting and not picture.of_sweep:
             lines += [f"![{picture.title}]({_relative(picture.path, path)})", ""]
@@ -160,7 +166,7 @@ def _judged(results: Sequence[Row]) -> str:
         secrets = evaluation_set(dataset, results[0].profile).images
         hits = labels_recovered(secrets, dataset, secrets.pixels)
         shares.append(f"{100 * fmean(hits):.0f} % of {dataset}'s")
-    return ", ".join(shares)
+    return ", ".join(shares) or "there is none here"
 
 
 def _agreement(results: Sequence[Row], *, explained: bool) -> str:

@@ -18,7 +18,8 @@ class GaussianNoise(Defence):
     """Adds noise of `sigma` times the root mean square of each image's own features.
 
     Every image that the edge answers gets fresh noise, whose source an adversary does not hold:
-    its copy of the edge draws noise of its own.
+    its copy of the edge draws noise of its own, anew whenever it is asked. So what an attack
+    recovers that asks its copy depends, within that noise, on how many images it is shown at once.
     """
 
     name = "gaussian_noise"
