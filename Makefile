@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-SOURCES := zoo attacks bench tests hubconf.py
+SOURCES := splitzoo zoo attacks bench tests hubconf.py
 
 .PHONY: bench test check install install-test clean
 .DEFAULT_GOAL := help

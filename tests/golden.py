@@ -130,29 +130,41 @@ def pictures(count: int, side: int, phase: float) -> Images:
     return Images(pixels, torch.arange(count) % 3)
 
 
-def golden_run(name: str) -> dict[str, Tensor]:
+CPU = torch.device("cpu")
+
+
+def golden_run(name: str, device: torch.device = CPU) -> dict[str, Tensor]:
     """What the case's attack learns and recovers: `recovered`, and `learned` if it does."""
     case = CASES[name]
     attack = case.attack(**case.fields)
-    model = target(case)
+    model = target(case).to(device)
     images = "training_set" if _DATA in case.grants else None
     adversary = Adversary(
         Setting("golden", "golden", "Golden", "-", case.grants, images),
         model,
-        device=torch.device("cpu"),
+        device=device,
         data=lambda: pictures(24, case.side, 0.3),
         fresh_edge=lambda: chain_target(tiny(case), case.split).edge,
     )
-    secret = pictures(IMAGES, case.side, 1.1).floats()
+    secret = pictures(IMAGES, case.side, 1.1).floats().to(device)
     with torch.no_grad():
         features = model.edge(secret)
     if not isinstance(attack, LearnedAttack):
-        return {"recovered": attack.prepare(adversary).reconstruct(features)}
+        return {"recovered": on_cpu(attack.prepare(adversary).reconstruct(features), device)}
     network, _ = attack.train(adversary, conditions=Conditions("float32"))
     with torch.no_grad():
         answer = network(features if isinstance(attack, InverseNetwork) else secret)
     recovered = attack.prepare(adversary, network=network).reconstruct(features)
-    return {"learned": answer[:, :, ::3, ::3], "recovered": recovered[:, :, ::2, ::2]}
+    return {
+        "learned": on_cpu(answer, device)[:, :, ::3, ::3],
+        "recovered": on_cpu(recovered, device)[:, :, ::2, ::2],
+    }
+
+
+def on_cpu(values: Tensor, device: torch.device) -> Tensor:
+    """The values, which must have been on the device."""
+    assert values.device.type == device.type
+    return values.cpu()
 
 
 def path(name: str) -> Path:

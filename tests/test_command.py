@@ -16,10 +16,14 @@ import time
 from pathlib import Path
 
 import pytest
-from splitzoo.bench import ResultStore
+from splitzoo.attacks import catalogue
+from splitzoo.attacks.described import described_attacks
+from splitzoo.bench import ResultStore, chosen_runs, planned_runs
 from splitzoo.bench.cli import COMMANDS, main
+from splitzoo.bench.commands.listing import known_networks, plan
+from splitzoo.bench.paper import TABLES
 from splitzoo.bench.store import PUBLISHED
-from splitzoo.zoo import loading, progress
+from splitzoo.zoo import loading, networks, progress
 from splitzoo.zoo.manifests import FOLDER
 
 SPLITZOO = [sys.executable, "-c", "from splitzoo.bench.cli import main; raise SystemExit(main())"]
@@ -270,3 +274,73 @@ def test_every_row_says_how_long_it_took(
         assert main(["bench", "--only", "white_box/lenet/conv1", "--results", str(tmp_path)]) == 0
         row = capsys.readouterr().err.splitlines()[-1]
         assert re.search(rf"\({note}, took [0-9]+\.[0-9] s\)$", row)
+
+
+@pytest.mark.parametrize("arguments", [["list"], *([command, "--help"] for command in COMMANDS)])
+def test_what_only_tells_does_not_load_torch(arguments: list[str]) -> None:
+    """It takes seconds to load: then `list` and `--help` would take seconds too."""
+    code = (
+        "import sys\nfrom splitzoo.bench.cli import main\n"
+        f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
+        "assert 'torch' not in sys.modules\nassert 'numpy' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_list_says_what_the_code_does(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is read off files and records; here it is held against the objects themselves."""
+    assert [(each.name, each.title, each.requires) for each in described_attacks()] == sorted(
+        ((name, attack.title, attack.requires) for name, attack in catalogue().items()),
+        key=lambda row: [each.name for each in described_attacks()].index(row[0]),
+    )
+    assert {(name, tuple(splits)) for name, _, splits in known_networks()} == {
+        (name, network.splits) for name, network in networks().items()
+    }
+    assert plan() == [run.key for run in planned_runs()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (["--attack", "nowhere.py:MyAttack"], "there is no file nowhere.py"),
+        (["--attack", "broken.py:MyAttack"], "cannot be run: SyntaxError"),
+        (["--attack", "fine.py:Other"], "has no attack 'Other'"),
+        (["--attack", "fine.py:Half"], "lacks online"),
+        (["--attack", "fine.py:Nameless"], "does not state its citation"),
+        (["--attack", "rmle", "--field", "colour=3"], "unknown field of rmle 'colour'"),
+        (["--field", "steps=3"], "name the attack too"),
+        (["--defence", "noise"], "unknown defence 'noise'"),
+        (["--defence", "gaussian_noise:power=3"], "cannot be made of these fields"),
+    ],
+)
+def test_an_attack_or_defence_that_cannot_be_is_a_line(
+    arguments: list[str],
+    remedy: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("broken.py").write_text("class MyAttack(:\n")
+    Path("fine.py").write_text(
+        "from splitzoo.attacks import Attack\n\n\nclass Half(Attack):\n    pass\n\n\n"
+        "class Nameless(Attack):\n    requires = frozenset()\n    title = 'x'\n\n"
+        "    def online(self, state, features, draws):\n        pass\n"
+    )
+    assert main(["bench", "--only", "white_box/lenet/conv1", *arguments]) == 2
+    assert remedy in one_line(capsys)
+
+
+def test_any_split_can_be_benched_where_the_attack_is_allowed() -> None:
+    """29 splits of the paper's networks and 14 of ResNet-20, in each of eight settings."""
+    faithful = {table.setting: table.attack for table in TABLES if table.number != 8}
+    for setting, attack in faithful.items():
+        for name, network in networks().items():
+            for split in network.splits:
+                (run, *more) = chosen_runs([f"{setting}/{name}/{split}/{attack}"])
+                assert not more
+                run.check()
+                assert run.scenario.target.name == f"{name}/{split}"
+    assert len(chosen_runs(["resnet20/block13"])) == 9, "eight settings, two attacks in one"
+    assert len(chosen_runs(["lenet/pool1"])) == 1, "the plan's own where it has one"

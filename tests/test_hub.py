@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 import zipfile
@@ -148,3 +149,30 @@ print(again.animals, zoo is again, sorted(set(sys.modules) & {{"attacks", "bench
         tmp_path,
     )
     assert out.split() == ["3", "True", "[]"]
+
+
+def test_what_comes_from_the_hub_survives_saving_into_another_process(
+    repository: Path, tmp_path: Path
+) -> None:
+    """Also where Splitzoo is not installed: the file itself says which checkout to ask."""
+    load: Any = torch.hub.load
+    names = {"lenet_split_relu2": (1, 28, 28), "resnet20_split_block21": (3, 32, 32)}
+    names |= {"mnist_judge": (1, 28, 28), "lenet_shadow_relu2": (1, 28, 28)}
+    for name, shape in names.items():
+        model = load(str(repository), name, source="local")
+        images = torch.rand(2, *shape)
+        twin = copy.deepcopy(model)
+        with torch.no_grad():
+            assert torch.equal(twin(images), model(images))
+            torch.save({"model": model, "images": images, "answer": model(images)}, tmp_path / name)
+    code = f"""
+import sys
+sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in type(f).__module__ + repr(f)]
+import torch
+for name in {list(names)!r}:
+    kept = torch.load(name, weights_only=False)
+    with torch.no_grad():
+        assert torch.equal(kept["model"](kept["images"]), kept["answer"]), name
+    print(type(kept["model"]).__module__.partition(".")[0][:10])
+"""
+    assert set(run_python(code, tmp_path).split()) == {"_splitzoo_"}

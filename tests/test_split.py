@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
-from splitzoo.zoo import InputError, Target, UnknownNameError, load_split, networks
+from splitzoo.zoo import InputError, Target, UnknownNameError, list_models, load_split, networks
 from splitzoo.zoo.manifests import FOLDER
+
+import splitzoo
 
 EVERY_SPLIT = [(name, split) for name, network in networks().items() for split in network.splits]
 
@@ -127,9 +131,29 @@ def test_networks_come_in_eval_mode() -> None:
     ],
 )
 def test_unusable_images_name_the_remedy(lenet: Target, images: object, remedy: str) -> None:
-    with pytest.raises(InputError, match=remedy) as caught:
-        lenet(images)
-    assert "\n" not in str(caught.value)
+    for take in (lenet, lenet.edge):
+        with pytest.raises(InputError, match=remedy) as caught:
+            take(images)
+        assert "\n" not in str(caught.value)
+
+
+def test_an_edge_answers_any_batch_where_it_is_asked_to(lenet: Target) -> None:
+    """What a descent passes through on its way, and what noise queries with."""
+    noise = torch.randn(2, 1, 28, 28)
+    inside = noise.clamp(0, 1)
+    assert torch.equal(lenet.edge.unchecked(inside), lenet.edge(inside))
+    assert torch.isfinite(lenet.edge.unchecked(noise)).all()
+
+
+def test_the_version_and_the_models_can_be_asked_for() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", splitzoo.__version__)
+    found = list_models("lenet*", kind="inverse")
+    assert len(found) == 6
+    assert all(name.startswith("lenet_inverse_") for name in found)
+    assert set(list_models(kind="target")) == set(networks())
+    assert "cifar10_judge" in list_models("*judge")
+    with pytest.raises(UnknownNameError, match="did you mean 'inverse'"):
+        list_models(kind="inverses")
 
 
 def test_features_of_another_split_are_refused(digits: torch.Tensor) -> None:

@@ -7,7 +7,8 @@ a network and is no part of the recipe that says which network it is.
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal, cast
 
 import torch
 
@@ -38,6 +39,8 @@ def pick_precision(name: str, device: torch.device) -> Precision:
     return "bfloat16" if computes_bfloat16(device) else "float32"
 
 
-def autocast(device: torch.device, precision: str) -> torch.autocast:
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
     """The context in which forward passes run in that precision."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
