@@ -1,6 +1,6 @@
 """What limits the Inverse-Network at an affine edge: the exact minimiser of Eq. 4.
 
-    python -m splitzoo.bench.evidence
+    python -m splitzoo.bench.measured.least_squares [--store]
 
 At lenet/conv1 the Inverse-Network is one convolution, so its best weights are a least-squares
 solution, whatever the training. This finds them for queries with noise and with images, scores
@@ -10,28 +10,23 @@ writes the figures that the leaderboard's notes cite.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..attacks import SETTINGS, Adversary
-from ..attacks.learned import as_floats, query_pixels
-from ..zoo import holding, load_split, manifest
-from ..zoo.files import write_text
-from .score.means import mean
-from .score.metrics.psnr import psnr
-from .score.metrics.ssim import ssim
-from .secrets.evaluation import evaluation_set
-from .store import PUBLISHED
-from .store.provenance import today, versions
+from ...attacks import SETTINGS, Adversary
+from ...attacks.learned import as_floats, query_pixels
+from ...zoo import holding, load_split, manifest
+from ..score.means import mean
+from ..score.metrics.psnr import psnr
+from ..score.metrics.ssim import ssim
+from ..secrets.evaluation import evaluation_set
+from .evidence import run
 
 #: Queries, and pixels of border that are left out in the second score.
 IMAGES, BORDER = 4000, 4
-PATH = PUBLISHED / "evidence" / "least_squares_at_conv1.json"
 
 
 def best_convolution(edge: nn.Module, pixels: Tensor) -> nn.Conv2d:
@@ -77,17 +72,8 @@ def measure() -> dict[str, Any]:
         "border": BORDER,
         "found": found,
         "target_sha256": manifest().get("lenet").content_sha256,
-        "versions": versions(),
-        "date": today(),
     }
 
 
-def main(path: Path = PATH) -> None:
-    """Measure, and store beside the published results."""
-    content = measure()
-    write_text(path, json.dumps(content, indent=1) + "\n")
-    print(json.dumps(content["found"], indent=1))
-
-
 if __name__ == "__main__":
-    main()
+    run("least_squares_at_conv1", __doc__, lambda options: measure())

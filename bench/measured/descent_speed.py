@@ -1,6 +1,6 @@
 """What an iteration of rMLE costs beside the convolutions that it cannot do without.
 
-    python -m splitzoo.bench.descent_speed [--store]
+    python -m splitzoo.bench.measured.descent_speed [--store]
 
 The edge is the CIFAR CNN's at relu22. The convolutions alone are the same four, on the inputs that
 they have there: forward, and the gradient with respect to the input, without autograd, ReLU,
@@ -13,7 +13,6 @@ the published results.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
@@ -23,13 +22,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..attacks import RMLE, Adversary, get_setting
-from ..zoo import Target, describe_device, load_split, pick_device
-from ..zoo.files import write_text
-from .store import PUBLISHED
-from .store.provenance import today, versions
+from ...attacks import RMLE, Adversary, get_setting
+from ...zoo import Target, load_split
+from .evidence import run
 
-PATH = PUBLISHED / "evidence" / "descent_speed.json"
 BATCHES = (5, 10, 20, 50)
 ITERATIONS = 10  # in a turn: what rMLE does once for a batch is shared by few, not by thousands
 
@@ -111,26 +107,17 @@ def measure(device: torch.device, rounds: int) -> dict[str, Any]:
     return {
         "what": f"ms per image and iteration at cifar_cnn/relu22, {rounds} turns of {ITERATIONS}",
         "batches": rows,
-        "threads": torch.get_num_threads(),
-        "device": describe_device(device),
-        "versions": versions(),
-        "date": today(),
     }
 
 
-def main() -> None:
-    """Measure, print, and store if asked."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--device", default="auto")
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=15, help="turns of each (default: 15)")
-    parser.add_argument("--store", action="store_true", help=f"write {PATH.name}")
-    options = parser.parse_args()
-    found = measure(pick_device(options.device), max(1, options.rounds))
-    text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
-    print(text, end="")
-    if options.store:
-        write_text(PATH, text)
 
 
 if __name__ == "__main__":
-    main()
+    run(
+        "descent_speed",
+        __doc__,
+        lambda given: measure(given.device, max(1, given.rounds)),
+        add_options,
+    )

@@ -1,6 +1,6 @@
 """What a training step costs in float32, in bfloat16, and in what `auto` chooses here.
 
-    python -m splitzoo.bench.training_speed [--store]
+    python -m splitzoo.bench.measured.training_speed [--store]
 
 One step of the CIFAR CNN, batch 32, is forward, backward and Adam, as `splitzoo train cifar_cnn`
 does it. Where bfloat16 is native, `auto` should be as fast as bfloat16, elsewhere as float32. The
@@ -11,7 +11,6 @@ figures beside the published results.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
@@ -20,14 +19,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ..zoo import describe_device, load_split, pick_device, pick_precision
-from ..zoo.choices import PRECISIONS
-from ..zoo.files import write_text
-from ..zoo.precision import autocast, computes_bfloat16
-from .store import PUBLISHED
-from .store.provenance import today, versions
+from ...zoo import load_split, pick_precision
+from ...zoo.choices import PRECISIONS
+from ...zoo.precision import autocast, computes_bfloat16
+from .evidence import run
 
-PATH = PUBLISHED / "evidence" / "training_speed.json"
 BATCH = 32
 
 
@@ -66,25 +62,17 @@ def measure(device: torch.device, rounds: int) -> dict[str, Any]:
         "milliseconds": {name: round(statistics.median(t), 1) for name, t in times.items()},
         "auto_is": pick_precision("auto", device),
         "native_bfloat16": computes_bfloat16(device),
-        "device": describe_device(device),
-        "versions": versions(),
-        "date": today(),
     }
 
 
-def main() -> None:
-    """Measure, print, and store if asked."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--device", default="auto")
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=15, help="steps of each (default: 15)")
-    parser.add_argument("--store", action="store_true", help=f"write {PATH.name}")
-    options = parser.parse_args()
-    found = measure(pick_device(options.device), max(1, options.rounds))
-    text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
-    print(text, end="")
-    if options.store:
-        write_text(PATH, text)
 
 
 if __name__ == "__main__":
-    main()
+    run(
+        "training_speed",
+        __doc__,
+        lambda given: measure(given.device, max(1, given.rounds)),
+        add_options,
+    )

@@ -1,0 +1,1 @@
+"""Measurements that are no row of the leaderboard: scripts, and what they share."""

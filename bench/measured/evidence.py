@@ -1,0 +1,50 @@
+"""What every measurement ends with: its figures, what they were made with, and where they go."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ...zoo import describe_device, pick_device
+from ...zoo.files import write_text
+from ..store import PUBLISHED
+from ..store.provenance import today, versions
+
+FOLDER = PUBLISHED / "evidence"
+
+
+def run(
+    name: str,
+    what: str | None,
+    measure: Callable[[argparse.Namespace], dict[str, Any]],
+    options: Callable[[argparse.ArgumentParser], object] = lambda parser: None,
+) -> None:
+    """A script's main: measure, print as JSON, and with --store put it among the evidence.
+
+    Args:
+        name: of the file, without its suffix.
+        what: the script's docstring, whose first line its --help begins with.
+        measure: the figures, given the parsed options; `options.device` is a device.
+        options: adds what the script takes beside --device and --store.
+    """
+    parser = argparse.ArgumentParser(description=(what or "").splitlines()[0])
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    parser.add_argument("--store", action="store_true", help=f"write {name}.json")
+    options(parser)
+    given = parser.parse_args()
+    given.device = pick_device(given.device)
+    found = {
+        **measure(given),
+        "device": describe_device(given.device),
+        "threads": torch.get_num_threads(),
+        "versions": versions(),
+        "date": today(),
+    }
+    text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    print(text, end="")
+    if given.store:
+        write_text(FOLDER / f"{name}.json", text)

@@ -1,0 +1,65 @@
+"""How far rows that were run again lie from the published ones.
+
+    splitzoo bench --profile standard --only lenet --results again
+    python -m splitzoo.bench.measured.rerun_rows --again again [--store]
+
+Means of PSNR and SSIM over the same images, published and again, row by row, and the largest
+difference of PSNR below 45 dB, where it still means something. Another processor takes sums in
+another order, which moves a descent over an edge with kinks by some tenths of a dB at most.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ...zoo import InputError
+from ..report.rows import Row, rows
+from ..report.standing import standing
+from ..score.means import mean
+from ..store import PUBLISHED
+from ..store.folder import ResultStore
+from .evidence import run
+
+#: dB above which a difference of PSNR says nothing about what can be seen.
+UNSEEN = 45.0
+
+
+def by_key(folder: Path) -> dict[str, Row]:
+    """The rows of a folder's `standard` results that count, by their names."""
+    found = rows(standing(ResultStore(folder), "standard").results)
+    return {f"{row.scenario.key}/{row.label}": row for row in found}
+
+
+def measure(given: argparse.Namespace) -> dict[str, Any]:
+    """Both means of every row that both folders have. InputError where they share none."""
+    published, again = by_key(PUBLISHED), by_key(given.again)
+    shared = [key for key in published if key in again]
+    if not shared:
+        raise InputError(f"{given.again} holds no row of profile standard that is published")
+    table, apart = {}, [0.0]
+    for key in shared:
+        pair = [
+            {name: mean(row.per_image[name]).value for name in ("psnr", "ssim")}
+            for row in (published[key], again[key])
+        ]
+        table[key] = [{name: round(value, 4) for name, value in each.items()} for each in pair]
+        if min(each["psnr"] for each in pair) < UNSEEN:
+            apart.append(abs(pair[0]["psnr"] - pair[1]["psnr"]))
+    return {
+        "what": "mean PSNR and SSIM of rows of standard, as published and run again",
+        "published_on": sorted({row.results[0].made.device for row in published.values()}),
+        "rows": table,
+        "largest_difference_below_45_dB": round(max(apart), 4),
+    }
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--again", type=Path, required=True, metavar="DIR", help="results of `splitzoo bench`"
+    )
+
+
+if __name__ == "__main__":
+    run("rerun_rows", __doc__, measure, add_options)
