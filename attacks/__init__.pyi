@@ -1,4 +1,5 @@
 from .adversary import Adversary as Adversary
+from .affine_inversion import AffineInversion as AffineInversion
 from .base import Attack as Attack
 from .base import PreparedAttack as PreparedAttack
 from .by_name import catalogue as catalogue
@@ -7,6 +8,8 @@ from .by_name import get_attack as get_attack
 from .by_name import load_attack as load_attack
 from .calibration import best_positive as best_positive
 from .calibration import calibration_images as calibration_images
+from .constant_image import GrayImage as GrayImage
+from .constant_image import MeanImage as MeanImage
 from .draws import Draws as Draws
 from .inverse_network import InverseNetwork as InverseNetwork
 from .learned import Examples as Examples

@@ -30,6 +30,8 @@ from splitzoo.attacks import (
     Setting,
     ShadowModel,
 )
+from splitzoo.attacks.affine_inversion import AffineInversion
+from splitzoo.attacks.constant_image import GrayImage, MeanImage
 from splitzoo.attacks.rmle import RMLE, ReleasedRMLE
 from splitzoo.zoo import Images, Network, Target, chain_target
 from splitzoo.zoo.resume import Conditions
@@ -63,6 +65,9 @@ class Case:
 
 _DATA, _QUERY, _STRUCTURE = Capability.DATA, Capability.QUERY, Capability.STRUCTURE
 CASES = {
+    "gray_image": Case(GrayImage, {}, frozenset()),
+    "mean_image": Case(MeanImage, {}, frozenset({_DATA})),
+    "affine_inversion": Case(AffineInversion, {}),
     "rmle": Case(RMLE, {**_ONLINE, "beta": 1.0}),
     "rmle_released": Case(ReleasedRMLE, {"iterations": 40, "tv_weight": 0.01, "step_size": 0.1}),
     "inverse_network": Case(

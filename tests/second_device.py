@@ -136,6 +136,8 @@ def main() -> None:
     import golden
     from splitzoo.attacks import adversary
 
+    # A module's .double() must make new parameters, since what these wrap cannot be exchanged.
+    torch.__future__.set_overwrite_module_params_on_conversion(True)
     adversary.pick_device = lambda name: torch.device(name)  # it is none that users have
     with SecondDevice():
         print(json.dumps({"worth": worth()}), flush=True)

@@ -46,7 +46,7 @@ def test_every_attack_has_a_golden_run() -> None:
     assert covered == set(catalogue().values())
 
 
-@pytest.mark.parametrize("name", golden.CASES)
+@pytest.mark.parametrize("name", [name for name in golden.CASES if name != "gray_image"])
 def test_the_golden_run_is_a_run_worth_keeping(name: str) -> None:
     """It moves away from a constant start, so that a change has something to show in."""
     stored = json.loads(golden.path(name).read_text("utf-8"))
