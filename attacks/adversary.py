@@ -99,9 +99,9 @@ class Adversary:
         return features
 
     def fresh_edge(self) -> nn.Module:
-        """An untrained edge of the right structure. Needs Capability.STRUCTURE."""
+        """An untrained edge of the right structure, on the CPU. Needs Capability.STRUCTURE."""
         self._need(Capability.STRUCTURE)
-        return _unchecked(self._fresh_edge().to(self.device))
+        return _unchecked(self._fresh_edge())
 
     def _need(self, capability: Capability) -> None:
         if not self.setting.allows(capability):

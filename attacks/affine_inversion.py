@@ -136,4 +136,5 @@ class Answers:
 
 def _share(explained: Tensor, observed: Tensor) -> Tensor:
     """‖explained - observed‖ / ‖observed‖ of each row."""
-    return (explained - observed).norm(dim=1) / observed.norm(dim=1).clamp_min(1e-12)
+    share: Tensor = (explained - observed).norm(dim=1) / observed.norm(dim=1).clamp_min(1e-12)
+    return share

@@ -121,7 +121,7 @@ class LearnedAttack(Attack):
         self.check(adversary.setting)
         seed = self._own_seed(seed)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             network = self.build(adversary)
         network = network.to(adversary.device).to(memory_format=torch.channels_last).train()
         conditions = conditions or Conditions(pick_precision("auto", adversary.device))

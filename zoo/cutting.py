@@ -1,32 +1,34 @@
-"""Cutting any module in two: along its graph, or by hooks where it cannot be traced."""
+"""Cut any PyTorch module in two: an edge, images -> features, and a cloud, features -> outputs.
+
+A module that torch.fx can trace is cut in its graph, so that each half holds only what it runs.
+Any other is cut by hooks: both halves hold the whole module, the edge stops it at the cut, and
+the cloud runs it on blank images with the features put in at the cut. Either way the halves are
+returned only after they gave, bit for bit, what the whole gives.
+"""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from .checks import check_features
 from .errors import InputError, UnknownNameError
-from .hooking import hooked, separating_submodules
-from .tracing import NotSizeError, Traced
-
-#: Places that an error lists at most.
-_LISTED = 30
+from .hooking import calls_of, hooked, hooked_fault
+from .tracing import Graph, traced
+from .whole import Whole, instead, whole_of
 
 
 @dataclass(frozen=True)
 class Cut:
-    """A module in two halves: `edge` then `cloud` equals the whole, bit for bit.
+    """A module in two halves, both in eval mode and independent of the caller's module.
 
     Attributes:
-        edge: images -> features, one tensor N×….
-        cloud: features -> outputs.
-        at: the name of the place, as it was asked for.
-        how: "graph", or "hooks" where the module could not be traced.
+        edge: images N×... -> features, one floating-point tensor N×...
+        cloud: features -> outputs; `cloud(edge(x))` is the whole's output, bit for bit.
+        at: the submodule or graph node whose output the features are.
+        how: "graph" (each half holds what it needs) or "hooks" (each holds the whole module).
     """
 
     edge: nn.Module
@@ -35,132 +37,52 @@ class Cut:
     how: str
 
 
+@torch.no_grad()
 def cut(module: nn.Module, at: str, example: Tensor) -> Cut:
-    """Cut a module behind a submodule, by its path, or behind a node of its graph, by its name.
+    """Cut a module behind `at`, a submodule's path ("layer2.0") or a graph node ("add_3").
 
-    The module is copied, and its copy is put into eval mode; it is never changed itself. A
-    submodule that is called several times stands for its last call.
-
-    Args:
-        example: a batch of what the module maps to its output, finite.
-
-    Raises UnknownNameError for a place that does not exist, and InputError where more than one
-    tensor would cross the cut, listing the places where one does, or where the module cannot be
-    run, holds NaN, or answers no tensor.
+    A submodule that runs several times is cut at its last call, and hides a node of its name.
+    `example` is a batch of images N×... that the module accepts; any N must do, since other
+    batch sizes are tried. The module itself is left as it is. Raises UnknownNameError for a
+    name that the module lacks, and InputError where the example does not fit, the module is not
+    deterministic, or more than one tensor would cross the cut.
     """
-    check_features(example, tuple(example.shape[1:]), "the example")
-    whole = _Whole(copy.deepcopy(module)).eval().requires_grad_(False)
-    for each in whole.modules():
-        if getattr(each, "inplace", False) is True:
-            setattr(each, "inplace", False)  # noqa: B010
-    _check_runs(whole, example)
-    try:
-        traced = Traced(whole, example)
-    except Exception:  # whatever a module's own code does when it is given no real tensor
-        return _by_hooks(whole, at, example)
-    return _by_graph(whole, traced, at, example)
+    whole = whole_of(module, example)
+    graph = traced(whole)
+    if isinstance(graph, Graph) and graph.has(at):
+        edge, cloud = graph.halves(at)
+        fault = whole.fault(edge, cloud)
+        if fault is None:
+            return Cut(edge, cloud, at, "graph")
+        if at not in whole.submodules():
+            raise InputError(f"cannot cut at {at!r}: {fault}; {instead(graph.separating())}")
+    if at not in whole.submodules():
+        known = [] if isinstance(graph, str) else graph.separating()
+        known = list(dict.fromkeys([*whole.submodules(), *known]))
+        raise UnknownNameError(f"place to cut {type(module).__name__}", at, known)
+    copy = whole.copy()
+    edge, cloud = hooked(whole, copy, at, calls_of(whole, copy).get(at, 0))
+    fault = hooked_fault(whole, edge, cloud)
+    if fault is None:
+        return Cut(edge, deepcopy(cloud), at, "hooks")
+    why = f" (cut by hooks, since {graph})" if isinstance(graph, str) else ""
+    raise InputError(f"cannot cut at {at!r}: {fault}{why}; {instead(_separating(whole, graph))}")
 
 
+@torch.no_grad()
 def places(module: nn.Module, example: Tensor) -> list[str]:
-    """Names of the places at which a module can be cut, in order."""
-    whole = _Whole(copy.deepcopy(module)).eval()
-    try:
-        return list(dict.fromkeys(Traced(whole, example).separators()))
-    except Exception:  # as in `cut`
-        return list(separating_submodules(whole.module, example))
+    """The names at which `cut` can cut the module, in the order in which they are computed.
+
+    Each is a submodule's path (the outermost that ends there) or else a graph node's name; where
+    the module cannot be traced, only submodules. Raises InputError as `cut` does.
+    """
+    whole = whole_of(module, example)
+    return _separating(whole, traced(whole))
 
 
-class _Whole(nn.Module):
-    """The module called with images alone, its other arguments left at their defaults."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, images: Tensor) -> Tensor:
-        answer: Tensor = self.module(images)
-        return answer
-
-
-def _by_graph(whole: _Whole, traced: Traced, at: str, example: Tensor) -> Cut:
-    node = traced.node(at)
-    if node is None or node not in traced.data or node in (traced.images, traced.output):
-        raise UnknownNameError("place to cut", at, dict.fromkeys(traced.separators()))
-    others = traced.crossing(node)
-    if others:
-        crossing = ", ".join(traced.name(each) for each in others)
-        raise InputError(
-            f"behind {at} more than one tensor would cross the cut ({crossing} too); cut behind "
-            f"one of {_listed(traced.separators())}"
-        )
-    if not traced.is_batch(node):
-        raise InputError(f"{at} answers no floating-point tensor N×…; cut at another place")
-    try:
-        edge, cloud = traced.halves(node)
-        _verify(whole, edge, cloud, at, example)
-    except (InputError, NotSizeError):
-        if at in dict(whole.module.named_modules()):
-            return _by_hooks(whole, at, example)
-        raise
-    return Cut(edge, cloud, at, "graph")
-
-
-def _by_hooks(whole: _Whole, at: str, example: Tensor) -> Cut:
-    module = whole.module
-    if not at or at not in dict(module.named_modules()):
-        known = separating_submodules(module, example)
-        raise UnknownNameError("place to cut", at, known)
-    halves = hooked(module, at, example)
-    if halves is None:
-        raise InputError(
-            f"something flows around {at}, or it answers no batch of numbers; cut behind one of "
-            f"{_listed(separating_submodules(module, example))}"
-        )
-    _verify(whole, *halves, at, example)
-    return Cut(*halves, at, "hooks")
-
-
-def _listed(names: Iterable[str]) -> str:
-    found = list(dict.fromkeys(names))
-    return ", ".join(found[:_LISTED]) + (", …" if len(found) > _LISTED else "") or "none"
-
-
-@torch.no_grad()
-def _check_runs(whole: nn.Module, example: Tensor) -> None:
-    """Raise InputError unless the module answers the example with finite numbers, twice alike."""
-    for name, tensor in [*whole.named_parameters(), *whole.named_buffers()]:
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            plain = name.removeprefix("module.")
-            raise InputError(f"{plain} holds NaN or infinity; load the network's weights again")
-    try:
-        outputs = [whole(example), whole(example)]
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"the module cannot be run on the example: {type(error).__name__}: {reason}"
-        ) from error
-    if not isinstance(outputs[0], Tensor):
-        kind = type(outputs[0]).__name__
-        raise InputError(f"the module answers a {kind}; wrap it in one that answers one tensor")
-    if not torch.isfinite(outputs[0]).all():
-        raise InputError("the module answers the example with NaN or infinity; check its weights")
-    if not torch.equal(*outputs):
-        raise InputError("the module answers the same images differently; make it deterministic")
-
-
-@torch.no_grad()
-def _verify(whole: nn.Module, edge: nn.Module, cloud: nn.Module, at: str, example: Tensor) -> None:
-    """Raise InputError unless the halves equal the whole on two batches and change nothing."""
-    noise = torch.rand(example.shape, generator=torch.Generator().manual_seed(0))
-    for images in (example, 0.5 * example.flip(0) + 0.25 * noise.to(example)):
-        before = images.clone()
-        features = edge(images)
-        kept = features.clone()
-        answer = cloud(features)
-        if not (torch.equal(images, before) and torch.equal(features, kept)):
-            raise InputError(f"cut behind {at}, the network writes into what it is given")
-        if not torch.equal(answer, whole(images)):
-            raise InputError(
-                f"cut behind {at}, the halves do not give what the whole does: something flows "
-                "around the cut; cut elsewhere"
-            )
+def _separating(whole: Whole, graph: Graph | str) -> list[str]:
+    if isinstance(graph, Graph):
+        return graph.separating()
+    copy = whole.copy()
+    places = [(at, *hooked(whole, copy, at, call)) for at, call in calls_of(whole, copy).items()]
+    return [at for at, edge, cloud in places if hooked_fault(whole, edge, cloud) is None]

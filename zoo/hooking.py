@@ -1,119 +1,124 @@
-"""Cutting a module that cannot be traced: it runs whole, and hooks stop it or take its place."""
+"""Cutting a module that cannot be traced: both halves hold it whole, hooks do the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .portable import Portable
+from .errors import InputError
+from .whole import Whole, altered, first_line, run_whole, unfit
 
 
-class HookedEdge(Portable, nn.Module):
-    """Runs a module until the submodule `at` has answered for the last time; that is its answer."""
+class _Reached(BaseException):
+    """Stops a run at the cut; no Exception, so that no module can catch it."""
 
-    def __init__(self, module: nn.Module, at: str, calls: int) -> None:
+    def __init__(self, features: Any) -> None:
         super().__init__()
-        self.module, self.at, self.calls = module, at, calls
-
-    def forward(self, images: Tensor) -> Tensor:
-        count = 0
-
-        def stop(submodule: nn.Module, given: Any, answer: Tensor) -> None:
-            nonlocal count
-            count += 1
-            if count == self.calls:
-                raise _AnswerError(answer)
-
-        with _hook(self.module, self.at, stop):
-            try:
-                self.module(images)
-            except _AnswerError as answer:
-                return answer.value
-        raise RuntimeError(f"{self.at} was not called {self.calls} times")
+        self.features = features
 
 
-class HookedCloud(Portable, nn.Module):
-    """Runs a module on blank images, and lets given features pass for what `at` answers last."""
+class _Hooked(nn.Module):
+    """The whole module, and the call of one of its submodules behind which it is cut."""
 
-    def __init__(
-        self, module: nn.Module, at: str, calls: int, input_shape: tuple[int, ...]
-    ) -> None:
+    def __init__(self, module: nn.Module, at: str, call: int) -> None:
         super().__init__()
-        self.module, self.at, self.calls, self.input_shape = module, at, calls, input_shape
+        self.module = module
+        self.at = at
+        self.call = call
 
-    def forward(self, features: Tensor) -> Tensor:
-        return self.answer(features, features.new_zeros(len(features), *self.input_shape))
+    def _run(self, images: Tensor, at_the_cut: Callable[[Any], Any]) -> Any:
+        """Run the module on images, its submodule's output replaced by `at_the_cut(output)`."""
+        calls = 0
 
-    def answer(self, features: Tensor, images: Tensor) -> Tensor:
-        """The module's output for the features, with these images before the cut."""
-        count = 0
+        def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            return at_the_cut(output) if calls == self.call else None
 
-        def replace(submodule: nn.Module, given: Any, answer: Tensor) -> Tensor | None:
-            nonlocal count
-            count += 1
-            return features if count == self.calls else None
-
-        with _hook(self.module, self.at, replace):
-            output: Tensor = self.module(images)
+        handle = self.module.get_submodule(self.at).register_forward_hook(hook)
+        try:
+            output = self.module(images.clone())
+        finally:
+            handle.remove()
+        if calls != self.call:
+            raise InputError(
+                f"{self.at} ran {calls} times, not {self.call} times as on the example; "
+                "cut where every batch takes the same way"
+            )
         return output
 
 
-def hooked(module: nn.Module, at: str, example: Tensor) -> tuple[HookedEdge, HookedCloud] | None:
-    """The halves of a cut at a submodule; None where more than its answer reaches the output.
+class _HookedEdge(_Hooked):
+    """Images -> features: the module, stopped at the cut."""
 
-    That is so where two different images give two outputs although the submodule's answer is one.
-    """
-    calls = _calls(module, at, example)
-    edge = HookedEdge(module, at, calls)
-    cloud = HookedCloud(module, at, calls, tuple(example.shape[1:]))
-    if not calls:
-        return None
-    with torch.no_grad():
-        features = edge(example)
-        if not isinstance(features, Tensor) or features.shape[:1] != example.shape[:1]:
-            return None
-        if not features.is_floating_point():
-            return None
-        outputs = [cloud.answer(features, images) for images in (example, example.flip(-1) * 0.5)]
-    return (edge, cloud) if torch.equal(outputs[0], outputs[1]) else None
+    def forward(self, images: Tensor) -> Any:
+        def stop(output: Any) -> Any:
+            raise _Reached(output)
+
+        try:
+            return self._run(images, stop)
+        except _Reached as reached:
+            return reached.features
 
 
-def separating_submodules(module: nn.Module, example: Tensor) -> Iterator[str]:
-    """Paths of the submodules at which a module can be cut by hooks, in order."""
-    for path, _ in module.named_modules():
-        if path and hooked(module, path, example) is not None:
-            yield path
+class _HookedCloud(_Hooked):
+    """Features -> outputs: the module on blank images, with the features put in at the cut."""
+
+    def __init__(self, module: nn.Module, at: str, call: int, shape: Iterable[int]) -> None:
+        super().__init__(module, at, call)
+        self.shape = tuple(shape)
+
+    def forward(self, features: Tensor) -> Any:
+        return self.on(features.new_zeros(len(features), *self.shape), features)
+
+    def on(self, images: Tensor, features: Tensor) -> Any:
+        """The outputs of features, where the part before the cut runs on the given images."""
+        return self._run(images, lambda _: features.clone())
 
 
-class _AnswerError(Exception):
-    """Carries an answer out of a run that need not go on."""
-
-    def __init__(self, value: Tensor) -> None:
-        super().__init__()
-        self.value = value
+def hooked(whole: Whole, copy: nn.Module, at: str, call: int) -> tuple[_HookedEdge, _HookedCloud]:
+    edge = _HookedEdge(copy, at, call)
+    cloud = _HookedCloud(copy, at, call, whole.batches[0].shape[1:])
+    return edge.eval(), cloud.eval()
 
 
-@contextmanager
-def _hook(module: nn.Module, at: str, hook: Callable[..., Any]) -> Iterator[None]:
-    handle = module.get_submodule(at).register_forward_hook(hook)
+def hooked_fault(whole: Whole, edge: _HookedEdge, cloud: _HookedCloud) -> str | None:
+    """Why the halves are not the whole, or None where they are."""
+    if not edge.call:
+        return "the module never calls it in eval mode"
     try:
-        yield
-    finally:
+        for images in whole.batches:
+            features = edge(images)
+            fault = unfit(features, len(images))
+            if fault:
+                return fault
+            others = altered(1 - images, len(images))
+            if not torch.equal(cloud.on(images, features), cloud.on(others, features)):
+                return "what follows does not depend on its output alone"
+    except Exception as error:
+        return f"on other images it fails with {first_line(error)}"
+    return whole.fault(edge, cloud)
+
+
+def calls_of(whole: Whole, copy: nn.Module) -> dict[str, int]:
+    """How often each submodule runs on the example, in the order of the last calls."""
+    found: dict[str, int] = {}
+
+    def counting(path: str) -> Callable[..., None]:
+        def count(_module: nn.Module, _inputs: Any, _output: Any) -> None:
+            found[path] = found.pop(path, 0) + 1
+
+        return count
+
+    handles = [
+        part.register_forward_hook(counting(path))
+        for path, part in copy.named_modules(remove_duplicate=False)
+        if path
+    ]
+    run_whole(copy, whole.batches[0])
+    for handle in handles:
         handle.remove()
-
-
-def _calls(module: nn.Module, at: str, example: Tensor) -> int:
-    """How often a submodule is called in a run."""
-    count = 0
-
-    def counting(*_: Any) -> None:
-        nonlocal count
-        count += 1
-
-    with torch.no_grad(), _hook(module, at, counting):
-        module(example)
-    return count
+    return found

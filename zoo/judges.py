@@ -145,7 +145,7 @@ def train_judge(
     recipe = recipe or JUDGE_RECIPES[dataset]
     data = load_dataset(dataset, "train")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
+        torch.default_generator.manual_seed(recipe.seed)
         judge = Judge(design)
     judge.fit_whitening(data.subset(torch.arange(recipe.whitening_images)).floats())
     seconds = fit_classifier(

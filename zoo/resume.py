@@ -109,7 +109,7 @@ class _Pace:
 
     def step_done(self) -> None:
         self.done += 1
-        if self.done in (1, STEPS_TO_ESTIMATE) and torch.cuda.is_available():
+        if self.done in (1, STEPS_TO_ESTIMATE) and torch.cuda.is_initialized():
             torch.cuda.synchronize()
         if self.done == 1:  # the first step also sets the machine up
             self.began = time.perf_counter()

@@ -37,7 +37,7 @@ def train_target(
     network = get_network(name)
     recipe = recipe or known[name]
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
+        torch.default_generator.manual_seed(recipe.seed)
         for _ in range(recipe.discarded):
             network.layers()
         model = chain_target(network, network.splits[-1])
