@@ -87,11 +87,11 @@ def load_attack(reference: str) -> type[Attack]:
 def _module_of(path: Path) -> ModuleType:
     if not path.is_file():
         raise MisuseError(f"there is no file {path}; give the attack as path/to/file.py:MyAttack")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(f"attack_of_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(path.stem, module)  # dataclasses look their module up
+    sys.modules[spec.name] = module  # dataclasses look their module up
     try:
         spec.loader.exec_module(module)
     except Exception as error:

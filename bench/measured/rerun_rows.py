@@ -1,11 +1,12 @@
 """How far rows that were run again lie from the published ones.
 
     splitzoo bench --profile standard --only lenet --results again
-    python -m splitzoo.bench.measured.rerun_rows --again again [--store]
+    python -m splitzoo.bench.measured.rerun_rows --again again [--before DIR] [--store]
 
 Means of PSNR and SSIM over the same images, published and again, row by row, and the largest
 difference of PSNR below 45 dB, where it still means something. Another processor takes sums in
-another order, which moves a descent over an edge with kinks by some tenths of a dB at most.
+another order, which moves a descent over an edge with kinks by some tenths of a dB: `--before` adds
+what the code of an earlier commit gives on the machine of the re-run, to tell one from the other.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def by_key(folder: Path) -> dict[str, Row]:
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     """Both means of every row that both folders have. InputError where they share none."""
     published, again = by_key(PUBLISHED), by_key(given.again)
+    before = by_key(given.before) if given.before else {}
     shared = [key for key in published if key in again]
     if not shared:
         raise InputError(f"{given.again} holds no row of profile standard that is published")
@@ -42,13 +44,14 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     for key in shared:
         pair = [
             {name: mean(row.per_image[name]).value for name in ("psnr", "ssim")}
-            for row in (published[key], again[key])
+            for row in (published[key], again[key], *([before[key]] if key in before else []))
         ]
         table[key] = [{name: round(value, 4) for name, value in each.items()} for each in pair]
         if min(each["psnr"] for each in pair) < UNSEEN:
-            apart.append(abs(pair[0]["psnr"] - pair[1]["psnr"]))
+            apart.append(abs(pair[0 if len(pair) == 2 else 2]["psnr"] - pair[1]["psnr"]))
     return {
-        "what": "mean PSNR and SSIM of rows of standard, as published and run again",
+        "what": "mean PSNR and SSIM of rows of standard: as published, run again, and, where it is "
+        "given, run on the same machine by the code of before; the difference is to the last",
         "published_on": sorted({row.results[0].made.device for row in published.values()}),
         "rows": table,
         "largest_difference_below_45_dB": round(max(apart), 4),
@@ -56,6 +59,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--before", type=Path, metavar="DIR", help="results of earlier code, here")
     parser.add_argument(
         "--again", type=Path, required=True, metavar="DIR", help="results of `splitzoo bench`"
     )
