@@ -53,7 +53,8 @@ _TABLE5 = {"table5": "lenet/conv1"}
 class Case:
     """An attack with the fields that it runs with, and what its tiny target and setting are.
 
-    Every branch that some row of the leaderboard takes has a case.
+    Every branch that some row of the leaderboard takes has a case. Without a `chirp` the filters
+    are shifts of one wave, so that all span two dimensions; with one, each is its own.
     """
 
     attack: type[Attack]
@@ -61,13 +62,14 @@ class Case:
     grants: frozenset[Capability] = field(default_factory=lambda: frozenset(Capability))
     split: str = "conv1"
     side: int = 12
+    chirp: float = 0.0
 
 
 _DATA, _QUERY, _STRUCTURE = Capability.DATA, Capability.QUERY, Capability.STRUCTURE
 CASES = {
     "gray_image": Case(GrayImage, {}, frozenset()),
     "mean_image": Case(MeanImage, {}, frozenset({_DATA})),
-    "affine_inversion": Case(AffineInversion, {}),
+    "affine_inversion": Case(AffineInversion, {}, chirp=0.1),
     "rmle": Case(RMLE, {**_ONLINE, "beta": 1.0}),
     "rmle_released": Case(ReleasedRMLE, {"iterations": 40, "tv_weight": 0.01, "step_size": 0.1}),
     "inverse_network": Case(
@@ -121,7 +123,8 @@ def target(case: Case) -> Target:
     with torch.no_grad():
         for number, parameter in enumerate(model.parameters()):
             count = torch.arange(parameter.numel(), dtype=torch.float64)
-            wave = torch.sin(count * (1.7 + number) + number) / math.sqrt(parameter[0].numel() + 1)
+            phase = count * (1.7 + number) + number + case.chirp * count.square()
+            wave = torch.sin(phase) / math.sqrt(parameter[0].numel() + 1)
             parameter.copy_(wave.view_as(parameter).float())
     return model.eval()
 

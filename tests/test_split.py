@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
+import splitzoo
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 from splitzoo.zoo import InputError, Target, UnknownNameError, list_models, load_split, networks
 from splitzoo.zoo.manifests import FOLDER
-
-import splitzoo
 
 EVERY_SPLIT = [(name, split) for name, network in networks().items() for split in network.splits]
 
