@@ -33,6 +33,8 @@ class Attack(ABC):
     requires: ClassVar[frozenset[Capability]]
     title: ClassVar[str]
     citation: ClassVar[str]
+    #: Whether it looks at no feature: a row to hold the others against, with nothing to picture.
+    baseline: ClassVar[bool] = False
     #: Raised where the code recovers something else from the same fields and seed. Stored
     #: results name it, and a golden run holds each attack to it.
     version: ClassVar[int] = 1

@@ -21,6 +21,7 @@ class GrayImage(Attack):
     requires = frozenset[Capability]()
     title = "Gray image"
     citation = "a baseline"
+    baseline = True
 
     def offline(self, adversary: Adversary, generator: torch.Generator) -> Tensor:
         return torch.full(adversary.input_shape, 0.5, device=adversary.device)

@@ -66,7 +66,7 @@ def pictures(store: ResultStore, results: Sequence[Row]) -> list[Picture]:
     for (setting, label), by_target in _grouped(results).items():
         for network in _in_order():
             rows = _of_network(network.name, by_target)
-            if rows:
+            if rows and not get_attack(rows[0].attack).baseline:
                 number = ""
                 if faithful_attack(setting) == label and setting in NUMBERS:
                     number = f"Figure {NUMBERS[setting]}. "
