@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from ..attacks import Adversary, Setting, get_setting
-from ..zoo import Defence, Published, Target, holding, published, shadow_edge
+from ..attacks.adversary import Grant, grant
+from ..zoo import Defence, Images, Published, Target, holding, published, shadow_edge
 from .secrets.evaluation import EvaluationSet, check_profile, evaluation_set
 
 
@@ -57,17 +59,32 @@ class Scenario:
         Its images are loaded when it first asks for them: attacks with a published network, and
         settings without images, need no download.
         """
-        images, dataset = self.setting.images, self.target.dataset.name
-        network, split = self.target.network, self.target.split
-        known = None if self.defence else (lambda: shadow_edge(network, split, "same_net"))
         return Adversary(
             self.setting,
             target,
             device=device,
-            data=None if images is None else lambda: holding(dataset, images).load(),
-            fresh_edge=known,
-            structure={"shadow": self.target.name, "structure": "same_net"},
+            data=self.data if self.setting.images else None,
+            **self.structure(),
         )
+
+    def grant(self, target: Target) -> Grant:
+        """The same as a value, without the images: for a worker that may see nothing else."""
+        return grant(self.setting, target, **self.structure())
+
+    def data(self) -> Images:
+        """The images that the setting grants, which it must do."""
+        assert self.setting.images is not None
+        return holding(self.target.dataset.name, self.setting.images).load()
+
+    def structure(self) -> dict[str, Any]:
+        """The edge of the right structure, and how a record calls it. A defended one is told as it
+        is built; that of an undefended one is the zoo's."""
+        network, split = self.target.network, self.target.split
+        known = None if self.defence else partial(shadow_edge, network, split, "same_net")
+        return {
+            "fresh_edge": known,
+            "structure": {"shadow": self.target.name, "structure": "same_net"},
+        }
 
     def on(self, profile: str) -> Scenario:
         """The same on another profile's images."""

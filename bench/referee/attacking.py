@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from ...zoo.tensor_files import write_tensors
 from ..scenarios import Scenario
 from ..score.scoring import to_8_bit
 from ..store.result import NetworkUsed
+from .deterministic import deterministic
 
 #: Seconds of finished work that a kill may cost.
 KEEP_EVERY = 1.0
@@ -36,6 +36,7 @@ class Recovery:
         offline_seconds, online_seconds, queries: the cost; queries of the offline work.
         network: what the attack learned for this run; None where it learned nothing.
         calibrated: the fields that the attack chose itself.
+        order: what the order was drawn from in which a worker saw the images; None for their own.
     """
 
     pixels: Tensor
@@ -44,6 +45,7 @@ class Recovery:
     queries: int
     network: NetworkUsed | None
     calibrated: dict[str, Any]
+    order: int | None = None
 
 
 @dataclass(frozen=True)
@@ -55,21 +57,26 @@ class Kept:
 
     def load(self, shape: torch.Size) -> tuple[Tensor, float]:
         """The finished images, uint8 M×C×H×W, and the seconds they took; none of another run's."""
+        pixels, seconds, _ = self.load_ordered(shape)
+        return pixels, seconds
+
+    def load_ordered(self, shape: torch.Size) -> tuple[Tensor, float, int | None]:
+        """The same, and what the order was drawn from that the images are in."""
         nothing = torch.empty((0, *shape[1:]), dtype=torch.uint8)
         try:
             with safe_open(self.path, framework="pt") as file:
                 metadata = file.metadata() or {}
                 pixels = file.get_tensor("recovered")
-                seconds = float(metadata["seconds"])
+                seconds, order = float(metadata["seconds"]), json.loads(metadata["order"])
         except (OSError, SafetensorError, KeyError, ValueError):
-            return nothing, 0.0
+            return nothing, 0.0, None
         if metadata.get("identity") != self._identity or pixels.shape[1:] != shape[1:]:
-            return nothing, 0.0
-        return pixels, seconds
+            return nothing, 0.0, None
+        return pixels, seconds, order
 
-    def save(self, pixels: Tensor, seconds: float) -> None:
+    def save(self, pixels: Tensor, seconds: float, order: int | None = None) -> None:
         """Replace what is kept."""
-        metadata = {"identity": self._identity, "seconds": str(seconds)}
+        metadata = {"identity": self._identity, "seconds": str(seconds), "order": json.dumps(order)}
         write_tensors(self.path, {"recovered": pixels}, metadata)
 
     def clear(self) -> None:
@@ -140,18 +147,6 @@ def attack_images(
     given, chosen = asdict(attack), asdict(prepared.attack)
     calibrated = {name: chosen[name] for name in chosen if chosen[name] != given[name]}
     return Recovery(torch.cat(parts), ready - started, online, queries, learned, calibrated)
-
-
-@contextmanager
-def deterministic() -> Iterator[None]:
-    """On a GPU: the same sums in the same order twice, and none in TensorFloat-32's 10 bits."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def _now(device: torch.device) -> float:

@@ -33,7 +33,7 @@ from ..score.metrics.psnr import psnr
 from ..score.metrics.ssim import ssim
 from ..secrets.evaluation import evaluation_set
 from ..store.provenance import today, versions
-from .attacking import deterministic
+from .deterministic import deterministic
 from .plan import planned_runs
 from .runs import Run
 

@@ -1,0 +1,205 @@
+"""Attacks in a worker of their own, while the referee keeps the secrets and counts."""
+
+from __future__ import annotations
+
+import secrets as entropy
+import time
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+import torch
+from torch import Tensor, nn
+
+from ...attacks import Attack, Capability
+from ...attacks.adversary import oracle
+from ...zoo import (
+    ContractError,
+    Images,
+    InputError,
+    Target,
+    check_features,
+    check_images,
+    progress,
+)
+from ..scenarios import Scenario
+from ..score.scoring import to_8_bit
+from ..store.result import NetworkUsed
+from .attacking import KEEP_EVERY, Kept, Recovery
+from .wire import AttackFailedError, Message, Wire, WireError
+from .worker import Task, packed
+from .workers import Limits, files_of, line_of, worker
+
+#: The most images that a worker may ask for at once.
+LARGEST_BATCH = 10_000
+
+
+def attack_isolated(
+    attack: Attack,
+    scenario: Scenario,
+    images: Images,
+    *,
+    device: torch.device,
+    limits: Limits,
+    seed: int = 0,
+    network: nn.Module | None = None,
+    order: int | None = None,
+    target: Target | None = None,
+    kept: Kept | None = None,
+) -> Recovery:
+    """`attack_images` in a worker, which gets the features of `images` in an order of chance.
+
+    Args:
+        order: what the order is drawn from in which the images are shown, and numbered for what
+            is random of an attack; nobody can foresee the default, since an order tells the class.
+        target: what to attack in place of the scenario's published target.
+        kept: where finished images are kept, so that a run that was killed goes on.
+
+    Raises AttackFailedError where the worker crashes, breaks its contract, takes what it was not
+    granted or more than its limits.
+    """
+    if target is None:
+        target = scenario.load_target()
+    target = target.to(device)
+    finished, online, before = (
+        kept.load_ordered(images.pixels.shape) if kept else (images.pixels[:0], 0.0, None)
+    )
+    order = next(each for each in (order, before, entropy.randbits(63)) if each is not None)
+    shown = torch.randperm(len(images), generator=torch.Generator().manual_seed(order))
+    task = Task(
+        reference_of(attack),
+        asdict(attack),
+        scenario.grant(target),
+        str(device),
+        torch.get_num_threads(),
+        seed,
+        network,
+    )
+    began = time.perf_counter()
+    with worker(limits, files_of(task.reference), gpu=device.type != "cpu") as wire:
+        referee = Referee(scenario, target, wire, limits, device)
+        wire.send("task", body=packed(task))
+        ready = referee.hear("ready")
+        offline, queries = time.perf_counter() - began, referee.queries
+        batch = min(LARGEST_BATCH, max(1, _whole(ready.values.get("batch"))))
+        parts, done, saved = [finished], len(finished), time.monotonic()
+        title = f"{scenario.key} {attack.title}"
+        for start in progress(range(0, len(images), batch), title, unit="batch"):
+            rows = shown[start : start + batch]
+            with torch.no_grad():
+                features = target.edge(images.subset(rows).floats().to(device))
+            if start + len(rows) <= done:
+                continue
+            asked = time.perf_counter()
+            wire.send("features", {"features": features}, first=start)
+            answered = checked(referee.hear("images"), images.pixels[rows].shape)
+            online += time.perf_counter() - asked
+            parts.append(answered[max(0, done - start) :])
+            if kept is not None and time.monotonic() - saved >= KEEP_EVERY:
+                kept.save(torch.cat(parts), online, order)
+                saved = time.monotonic()
+        wire.send("done")
+    pixels = torch.empty_like(images.pixels)
+    pixels[shown] = torch.cat(parts)
+    learned = _learned(ready.values.get("learned") or {})
+    calibrated = _plain(ready.values, "calibrated")
+    return Recovery(pixels, offline, online, queries, learned, calibrated, order)
+
+
+class Referee:
+    """What the referee answers while a worker works: its questions, as far as they are allowed."""
+
+    def __init__(
+        self, scenario: Scenario, target: Target, wire: Wire, limits: Limits, device: torch.device
+    ) -> None:
+        self.scenario, self.wire, self.limits, self.device = scenario, wire, limits, device
+        self.target, self.answer = target, oracle(target)
+        self.queries = 0
+
+    def hear(self, kind: str) -> Message:
+        """The next message of that kind, with every question before it answered or refused.
+
+        Raises AttackFailedError where something else comes.
+        """
+        while True:
+            try:
+                message = self.wire.receive()
+            except WireError as error:
+                raise AttackFailedError(f"the worker {_ending(str(error), self.limits)}") from None
+            if message.kind == kind:
+                return message
+            if message.kind == "failed":
+                raise AttackFailedError(line_of(message.values.get("reason")))
+            if message.kind not in ("query", "data"):
+                raise AttackFailedError(
+                    f"the worker said {line_of(message.kind)!r} in place of {kind!r}"
+                )
+            try:
+                self.wire.send("answer", self._answered(message))
+            except AttackFailedError as refusal:
+                self.wire.send("refused", reason=str(refusal))
+
+    @torch.no_grad()
+    def _answered(self, message: Message) -> dict[str, Tensor]:
+        setting = self.scenario.setting
+        needed = Capability.QUERY if message.kind == "query" else Capability.DATA
+        if not setting.allows(needed):
+            raise AttackFailedError(f"{setting.name} does not grant {needed.value}")
+        if message.kind == "data":
+            own = self.scenario.data()
+            return {"pixels": own.pixels, "labels": own.labels}
+        images = message.tensors.get("images")
+        if images is None:
+            raise AttackFailedError("a query carries no images")
+        try:
+            check_features(images, self.target.input_shape, "queried images")
+        except InputError as error:
+            raise AttackFailedError(str(error)) from None
+        if self.queries + len(images) > self.limits.queries:
+            raise AttackFailedError(f"the budget of {self.limits.queries} queries is spent")
+        if not setting.allows(Capability.EDGE):
+            self.queries += len(images)
+        return {"features": self.answer(images.float().to(self.device))}
+
+
+def checked(message: Message, shape: torch.Size) -> Tensor:
+    """The images of an answer as 8 bits; AttackFailedError unless they are that, in [0, 1]."""
+    images = message.tensors.get("images")
+    if images is None or images.dtype != torch.float32 or images.shape != shape:
+        found = "nothing" if images is None else f"{tuple(images.shape)} of {images.dtype}"
+        raise AttackFailedError(f"it returned {found} for {tuple(shape)} of torch.float32")
+    try:
+        check_images(images, tuple(shape[1:]), "the images that it returned")
+    except (InputError, ContractError) as error:
+        raise AttackFailedError(str(error)) from None
+    return to_8_bit(images)
+
+
+def reference_of(attack: Attack) -> str:
+    """What a worker loads the attack by: the file that it came from, or its name."""
+    return getattr(attack, "reference", "") or attack.name
+
+
+def _ending(reason: str, limits: Limits) -> str:
+    return reason.replace(
+        "its time was up", f"took more than the {limits.seconds:.0f} s that it had"
+    ).replace("it has gone", "has gone")
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 1
+
+
+def _plain(values: dict[str, Any], name: str) -> dict[str, Any]:
+    found = values.get(name)
+    return found if isinstance(found, dict) and len(str(found)) < 10_000 else {}
+
+
+def _learned(values: dict[str, Any]) -> NetworkUsed | None:
+    """The network that a worker says it has learned; AttackFailedError for what cannot be one."""
+    if not values:
+        return None
+    try:
+        return msgspec.convert(values, NetworkUsed)
+    except msgspec.ValidationError as error:
+        raise AttackFailedError(f"what it learned is no network: {line_of(error)}") from None
