@@ -101,13 +101,19 @@ def _module_of(path: Path) -> ModuleType:
 
 
 def configured(
-    name: str, target: str, setting: str, overrides: Mapping[str, Any] | None = None
+    name: str,
+    target: str,
+    setting: str,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    tuned_for: bool = True,
 ) -> Attack:
     """The attack of that name as it runs against `target`, "network/split", in a setting.
 
-    `overrides` are fields that the caller chose, in place of the recipes' and the tuned ones.
+    `overrides` are fields that the caller chose, in place of the recipes' and the tuned ones, and
+    `tuned_for` is whether the latter were chosen for what is attacked.
     """
-    choices = tuned().get(name, {}).get(f"{setting}/{target}", {})
+    choices = tuned().get(name, {}).get(f"{setting}/{target}", {}) if tuned_for else {}
     chosen = {field: choice.value for field, choice in choices.items()}
     recipe = FIELDS.get(name, {}).get(target, {})
     return get_attack(name)(**{**recipe, **chosen, **(overrides or {})})

@@ -14,6 +14,7 @@ COMMANDS = {
     "list": ("listing", "list networks, splits, attacks, settings and checkpoints"),
     "info": ("info", "show everything that is known of one checkpoint"),
     "bench": ("bench", "run attacks, score what they recover, render a leaderboard"),
+    "submit": ("submit", "run an attack of yours, isolated, beside the best known"),
     "score": ("score", "take every metric anew from the stored images"),
     "leaderboard": ("leaderboard", "render leaderboard.md from stored results, or check it"),
     "figures": ("figures", "draw the paper's figures from stored results"),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +11,14 @@ from ...zoo.files import ensure_writable
 from .options import (
     LOCAL_RESULTS,
     add_device,
+    add_fields,
+    add_limits,
     add_only,
     add_profile,
     add_results,
     add_seed,
+    assignment,
+    limits_of,
     store_of,
     warn,
 )
@@ -36,15 +39,7 @@ def add(parser: ArgumentParser) -> None:
         "paper ran; on every scenario of the plan whose setting allows it, or on those of --only; "
         "may be given again",
     )
-    parser.add_argument(
-        "--field",
-        action="append",
-        default=[],
-        type=assignment,
-        metavar="NAME=VALUE",
-        help="a hyperparameter of the attack of --attack, e.g. tv_weight=0.3, released=null; its "
-        "row stands beside the default's; may be given again",
-    )
+    add_fields(parser)
     parser.add_argument(
         "--defence",
         type=described_defence,
@@ -56,12 +51,19 @@ def add(parser: ArgumentParser) -> None:
     add_seed(parser)
     add_device(parser)
     parser.add_argument(
+        "--isolated",
+        action="store_true",
+        help="run each attack in a worker that sees neither secrets nor network, with the limits "
+        "below; `splitzoo submit` always does",
+    )
+    add_limits(parser)
+    parser.add_argument(
         "--fresh", action="store_true", help="run again what is already there and current"
     )
     parser.epilog = (
-        "Finished scenarios are kept: a run that was interrupted goes on where it stopped, within\n"
-        "a scenario too, and a result whose checkpoint, images, attack or hyperparameters have\n"
-        "changed is made again. Recovered images and a leaderboard are written into the results\n"
+        "Finished scenarios are kept and drawn: a run that was interrupted goes on where it\n"
+        "stopped, within a scenario too, and a result whose checkpoint, images, attack or fields\n"
+        "have changed is made again. Recovered images and a leaderboard go into the results\n"
         "folder. Words of --only that name nothing of the paper's plan choose among every split\n"
         "of every network in every setting. An attack in a setting that does not grant what it\n"
         "requires is refused before any work.\n\n"
@@ -70,20 +72,6 @@ def add(parser: ArgumentParser) -> None:
         "  splitzoo bench --only white_box/resnet20/block13  beyond the paper\n"
         "  splitzoo bench --only lenet --attack my_attack.py:MyAttack --field steps=500"
     )
-
-
-def assignment(text: str) -> tuple[str, Any]:
-    """An option's type: NAME=VALUE, the value a number, true, false, null or a word."""
-    name, equals, value = text.partition("=")
-    if not (equals and name.isidentifier()):
-        raise ArgumentTypeError(f"{text!r} is not NAME=VALUE, e.g. tv_weight=0.3")
-    try:
-        parsed = json.loads(value)
-    except ValueError:
-        return name, value
-    if isinstance(parsed, dict | list):
-        raise ArgumentTypeError(f"{value!r} is no number, word, true, false or null")
-    return name, parsed
 
 
 def described_defence(text: str) -> tuple[str, dict[str, Any]]:
@@ -116,13 +104,19 @@ def run(options: Namespace) -> int:
     for planned in runs:
         planned.check()
     ensure_writable(store.folder)
-    results = carry_out_all(runs, store, device, fresh=options.fresh)
+    limits = limits_of(options) if options.isolated else None
+    try:
+        results = carry_out_all(runs, store, device, fresh=options.fresh, limits=limits)
+    except KeyboardInterrupt:
+        if standing(store, options.profile).results:
+            write_leaderboard(store, options.profile)
+        raise
     warn(standing(store, options.profile).left_out)
     page = write_leaderboard(store, options.profile)
     for _, group in groupby(results, lambda result: result.scenario.setting):
         print("\n" + summary(rows(group), markdown=False))
     print(f"\nleaderboard: {page}\npictures:    {store.figures(options.profile)}")
-    return 0
+    return 1 if any(result.failure is not None for result in results) else 0
 
 
 def make_defence(described: tuple[str, dict[str, Any]] | None) -> Defence | None:

@@ -5,6 +5,7 @@ Commands import what they run inside `run`, so that their `--help` need not wait
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import sys
@@ -12,13 +13,14 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...zoo.choices import DEVICES
 from ..secrets import PROFILES
 from ..store import PUBLISHED
 
 if TYPE_CHECKING:
+    from ..referee.workers import Limits
     from ..store.folder import ResultStore
 
 LOCAL_RESULTS = Path("splitzoo-results")
@@ -54,6 +56,32 @@ def finite_numbers(text: str) -> list[float]:
         if all(map(math.isfinite, numbers)):
             return numbers
     raise ArgumentTypeError(f"{text!r} is not finite numbers joined by commas, e.g. 0.1,1,10")
+
+
+def assignment(text: str) -> tuple[str, Any]:
+    """An option's type: NAME=VALUE, the value a number, true, false, null or a word."""
+    name, equals, value = text.partition("=")
+    if not (equals and name.isidentifier()):
+        raise ArgumentTypeError(f"{text!r} is not NAME=VALUE, e.g. tv_weight=0.3")
+    try:
+        parsed = json.loads(value)
+    except ValueError:
+        return name, value
+    if isinstance(parsed, dict | list):
+        raise ArgumentTypeError(f"{value!r} is no number, word, true, false or null")
+    return name, parsed
+
+
+def add_fields(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--field",
+        action="append",
+        default=[],
+        type=assignment,
+        metavar="NAME=VALUE",
+        help="a hyperparameter of the attack, e.g. tv_weight=0.3, released=null; its row stands "
+        "beside the default's; may be given again",
+    )
 
 
 def add_device(parser: ArgumentParser) -> None:
@@ -93,6 +121,45 @@ def add_seed(parser: ArgumentParser) -> None:
         help="seed of the attack, a whole number; with another than 0 a network that the attack "
         "learns is trained for it, since the published ones are of seed 0 (default: 0)",
     )
+
+
+def duration(text: str) -> float:
+    """An option's type: seconds, as 90s, 30m, 2h or a plain number."""
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smh]?)", text)
+    if found and float(found[1]) > 0:
+        return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+    raise ArgumentTypeError(f"{text!r} is no time above nought, e.g. 90s, 30m or 2h")
+
+
+def add_limits(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--time-limit",
+        type=duration,
+        default=3600.0,
+        metavar="TIME",
+        help="what a worker may take for a scenario, e.g. 90s, 30m, 2h (default: 1h)",
+    )
+    parser.add_argument(
+        "--memory-limit",
+        type=whole_number(1, 4096),
+        default=16,
+        metavar="GIB",
+        help="what memory a worker may take, on a CPU (default: 16)",
+    )
+    parser.add_argument(
+        "--query-limit",
+        type=whole_number(0, 2**53),
+        default=1_000_000,
+        metavar="N",
+        help="images that a worker may send to the victim's edge (default: a million)",
+    )
+
+
+def limits_of(options: Namespace) -> Limits:
+    """What the options of `add_limits` say."""
+    from ..referee.workers import Limits
+
+    return Limits(options.time_limit, options.memory_limit << 30, options.query_limit)
 
 
 def store_of(options: Namespace) -> ResultStore:

@@ -11,15 +11,25 @@ import torch
 from ...zoo import describe_device
 from ..paper import paper_figure
 from ..referee.runs import Run, ensure_result
+from ..referee.workers import Limits
 from ..score.means import mean
 from ..store.folder import ResultStore
 from ..store.result import Result
 
 
 def carry_out_all(
-    runs: Sequence[Run], store: ResultStore, device: torch.device, *, fresh: bool = False
+    runs: Sequence[Run],
+    store: ResultStore,
+    device: torch.device,
+    *,
+    fresh: bool = False,
+    limits: Limits | None = None,
 ) -> list[Result]:
-    """Every run's result, from the store where it is current; a line each on standard error."""
+    """Every run's result, from the store where it is current; a line each on standard error.
+
+    One that fails is stored as that, and does not stand in the way of the others. With `limits`
+    each attack runs in a worker of its own.
+    """
     profiles = ", ".join(dict.fromkeys(run.scenario.profile for run in runs))
     print(
         f"{len(runs)} to attack, profile {profiles}, on {describe_device(device)}; "
@@ -30,7 +40,7 @@ def carry_out_all(
     for number, run in enumerate(runs, start=1):
         print(f"[{number}/{len(runs)}] {run.scenario.key} {run.label} …", file=sys.stderr)
         started = time.perf_counter()
-        result, note = ensure_result(run, store, device, fresh=fresh)
+        result, note = ensure_result(run, store, device, fresh=fresh, limits=limits)
         took = time.perf_counter() - started
         print(
             f"      {score_of(result)}   ({note}, took {took:.1f} s)", file=sys.stderr, flush=True

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,7 +17,10 @@ from torch import Tensor
 from ...attacks import Attack, LearnedAttack, configured
 from ...attacks.by_name import checkpoint_name, get_attack
 from ...zoo import (
+    CapabilityError,
+    ContractError,
     Images,
+    InputError,
     MisuseError,
     Record,
     ResultError,
@@ -35,6 +40,7 @@ from ..store.result import (
     AttackUsed,
     Cost,
     DefenceUsed,
+    Isolation,
     Made,
     NetworkUsed,
     Result,
@@ -42,7 +48,11 @@ from ..store.result import (
     attack_label,
     key_of,
 )
-from .attacking import Kept, attack_images
+from .attacking import Kept, Recovery, attack_images
+from .isolated import attack_isolated
+from .sandbox import sandbox
+from .wire import AttackFailedError
+from .workers import Limits, line_of
 
 
 @dataclass(frozen=True)
@@ -73,10 +83,16 @@ class Run:
         return attack_label(self.attack, plain(dict(self.overrides)))
 
     def configure(self) -> Attack:
-        """The attack with the hyperparameters that it has at this scenario."""
-        scenario = self.scenario
+        """The attack with the hyperparameters that it has at this scenario. Nobody tuned it for a
+        defended target: there it chooses them itself."""
+        scenario, overrides = self.scenario, dict(self.overrides)
+        target = scenario.target.name
         return configured(
-            self.attack, scenario.target.name, scenario.setting.name, dict(self.overrides)
+            self.attack,
+            target,
+            scenario.setting.name,
+            overrides,
+            tuned_for=scenario.defence is None,
         )
 
     def check(self) -> None:
@@ -155,6 +171,7 @@ class Run:
             fields=plain(asdict(attack)),
             overrides=plain(dict(self.overrides)),
             calibrated=plain(calibrated or {}),
+            source_sha256=getattr(attack, "source_sha256", None),
         )
 
     def identity(self) -> dict[str, Any]:
@@ -182,37 +199,50 @@ def plain(values: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def carry_out(run: Run, store: ResultStore, device: torch.device, *, fresh: bool = False) -> Result:
+def carry_out(
+    run: Run,
+    store: ResultStore,
+    device: torch.device,
+    *,
+    fresh: bool = False,
+    limits: Limits | None = None,
+) -> Result:
     """Attack the scenario's evaluation images, score what comes back, and store the result.
 
     A published network takes the place of the offline training; what that training took, in
     seconds and queries, comes from its record. A run that was killed goes on where it stopped,
-    unless `fresh`.
+    unless `fresh`. With `limits` the attack runs in a worker of its own.
+
+    An attack that does not do what it must, or cannot here, has failed: that is stored as the
+    scenario's outcome, with the reason.
     """
     evaluation, dataset = run.scenario.evaluation(), run.scenario.target.dataset.name
+    began = time.perf_counter()
+    made = Made(device=describe_device(device), versions=versions(), date=today())
+    isolation: Isolation = "in_process" if limits is None else sandbox().isolation
+    try:
+        recovery = _recovered(run, store, device, fresh, limits)
+    except (AttackFailedError, CapabilityError, ContractError, InputError) as error:
+        failed = Result(
+            benchmark_version=BENCHMARK_VERSION,
+            scenario=run.scenario_used(),
+            attack=run.attack_used(),
+            seed=run.seed,
+            network=None,
+            reported={},
+            judge_sha256=None,
+            cost=Cost(round(time.perf_counter() - began, 3), 0.0, 0),
+            made=made,
+            recovered_sha256=None,
+            isolation=isolation,
+            failure=line_of(error),
+        )
+        return store.save(failed, None)
     record = run.published()
-    identity = {**run.identity(), "scenario": run.scenario.key, "seed": run.seed}
-    path = store.path(run.scenario, run.label, run.seed)
-    kept = Kept(path.with_name(f".{path.stem}.unfinished.safetensors"), identity)
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    training = cache_dir() / "training" / f"run-{digest[:16]}.safetensors"
-    if fresh:
-        kept.clear()
-        training.unlink(missing_ok=True)
-    recovery = attack_images(
-        run.configure(),
-        run.scenario,
-        evaluation.images,
-        device=device,
-        seed=run.seed,
-        network=load_network(record.name) if record else None,
-        kept=kept,
-        training=training,
-    )
-    offline = (recovery.offline_seconds, recovery.queries)
-    network = recovery.network
+    offline, queries, network = recovery.offline_seconds, recovery.queries, recovery.network
     if record:
-        offline = record.training["seconds"], record.training["queries"]
+        offline += record.training["seconds"]
+        queries += record.training["queries"]
         network = network_used(record)
     result = Result(
         benchmark_version=BENCHMARK_VERSION,
@@ -226,17 +256,65 @@ def carry_out(run: Run, store: ResultStore, device: torch.device, *, fresh: bool
         },
         judge_sha256=judge_sha256(dataset),
         cost=Cost(
-            offline_seconds=round(offline[0], 3),
+            offline_seconds=round(offline, 3),
             online_seconds=round(recovery.online_seconds, 3),
-            queries=offline[1],
+            queries=queries,
         ),
-        made=Made(device=describe_device(device), versions=versions(), date=today()),
+        made=made,
         recovered_sha256="0" * 64,
+        isolation=isolation,
+        order=recovery.order,
     )
     stored = store.save(result, recovery.pixels)
-    kept.clear()
-    training.unlink(missing_ok=True)
+    for each in _progress_files(run, store):
+        each.unlink(missing_ok=True)
     return stored
+
+
+def _recovered(
+    run: Run, store: ResultStore, device: torch.device, fresh: bool, limits: Limits | None
+) -> Recovery:
+    """What the attack recovers, from where an earlier process was killed, unless `fresh`."""
+    images, training = _progress_files(run, store)
+    kept = Kept(images, {**run.identity(), "scenario": run.scenario.key, "seed": run.seed})
+    if fresh:
+        kept.clear()
+        training.unlink(missing_ok=True)
+    record = run.published()
+    network = load_network(record.name) if record else None
+    attack, secrets = run.configure(), run.scenario.evaluation().images
+    if limits is None:
+        return attack_images(
+            attack,
+            run.scenario,
+            secrets,
+            device=device,
+            seed=run.seed,
+            network=network,
+            kept=kept,
+            training=training,
+        )
+    return attack_isolated(
+        attack,
+        run.scenario,
+        secrets,
+        device=device,
+        limits=limits,
+        seed=run.seed,
+        network=network,
+        kept=kept,
+    )
+
+
+def _progress_files(run: Run, store: ResultStore) -> tuple[Path, Path]:
+    """Where a run's finished images are kept until it ends, and its unfinished training."""
+    path = store.path(run.scenario, run.label, run.seed)
+    identity = {**run.identity(), "scenario": run.scenario.key, "seed": run.seed}
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    return (
+        path.with_name(f".{path.stem}.unfinished.safetensors"),
+        cache_dir() / "training" / f"run-{digest[:16]}.safetensors",
+    )
 
 
 def rescore(result: Result, store: ResultStore) -> Result:
@@ -273,22 +351,33 @@ def shown_and_recovered(result: Result, store: ResultStore) -> tuple[Images, Ten
 
 
 def ensure_result(
-    run: Run, store: ResultStore, device: torch.device, *, fresh: bool = False
+    run: Run,
+    store: ResultStore,
+    device: torch.device,
+    *,
+    fresh: bool = False,
+    limits: Limits | None = None,
 ) -> tuple[Result, str]:
-    """The stored result if it is current, else a new one.
+    """The stored result if it is current and no failure, else a new one.
 
     Returns the result, and "kept", "new", "scored anew" or why the stored one did not count. A
     pair of scores and images that a kill has torn is made again.
     """
+
+    def make(fresh: bool = False) -> Result:
+        return carry_out(run, store, device, fresh=fresh, limits=limits)
+
     if fresh:
-        return carry_out(run, store, device, fresh=True), "new"
+        return make(fresh=True), "new"
     try:
         stored = store.load(run.scenario, run.label, run.seed)
         if stored is None:
-            return carry_out(run, store, device), "new"
+            return make(), "new"
         if stale := stored.stale_because(run.identity()):
-            return carry_out(run, store, device), f"was stale: {stale}"
+            return make(), f"was stale: {stale}"
+        if stored.failure is not None:
+            return make(), "had failed"
         result = rescore(stored, store)
     except ResultError as error:
-        return carry_out(run, store, device), f"was unusable: {error}"
+        return make(), f"was unusable: {error}"
     return result, "kept" if result is stored else "scored anew"

@@ -32,6 +32,8 @@ _NEW_ROOT = r"""
 set -e
 root=$1; shift
 mount -t tmpfs tmpfs "$root"
+mkdir "$root/tmp" "$root/proc" "$root/dev" "$root/old"
+mount -t tmpfs tmpfs "$root/tmp"
 count=$1; shift
 while [ "$count" -gt 0 ]; do
   if [ -d "$1" ]; then mkdir -p "$root$1"; else mkdir -p "$root$(dirname "$1")"; : > "$root$1"; fi
@@ -44,10 +46,8 @@ while [ "$count" -gt 0 ]; do
   mount -t tmpfs -o ro tmpfs "$root$1"
   count=$((count - 1)); shift
 done
-mkdir -p "$root/proc" "$root/dev" "$root/tmp" "$root/old"
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
-mount -t tmpfs tmpfs "$root/tmp"
 cd "$root"
 pivot_root . old
 umount -l /old
@@ -58,18 +58,24 @@ exec setpriv --no-new-privs --bounding-set=-all --inh-caps=-all "$@"
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A way to start a worker.
-
-    Attributes:
-        tool: "bwrap", "unshare", or empty for a plain process.
-        isolation: what a result says of it.
-    """
+    """A way to start a worker: by "bwrap", by "unshare", or as a plain process."""
 
     tool: str
 
     @property
     def isolation(self) -> Isolation:
+        """What a result says of it."""
         return "sandbox" if self.tool else "process"
+
+    @property
+    def described(self) -> str:
+        """The same in words."""
+        if self.tool:
+            return f"in a sandbox ({self.tool}): without network, secrets and checkpoints"
+        return (
+            "in processes that see this machine; install bubblewrap, or allow user namespaces, to "
+            "keep secrets, checkpoints and the network from them"
+        )
 
     def command(
         self, argv: Sequence[str], *, show: Sequence[Path], root: Path, gpu: bool = False
@@ -93,13 +99,14 @@ class Sandbox:
 
 def _bubblewrap(shown: Sequence[Path], hidden: Sequence[Path], gpu: bool) -> list[str]:
     command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    command += ["--tmpfs", "/tmp"]
     for path in shown:
         command += ["--ro-bind", str(path), str(path)]
     for path in hidden:
         if any(map(path.is_relative_to, shown)):
             command += ["--tmpfs", str(path), "--remount-ro", str(path)]
     devices = ["--dev-bind", "/dev", "/dev"] if gpu else ["--dev", "/dev"]
-    return [*command, *devices, "--proc", "/proc", "--tmpfs", "/tmp", "--chdir", "/"]
+    return [*command, *devices, "--proc", "/proc", "--chdir", "/"]
 
 
 def libraries() -> list[Path]:

@@ -67,7 +67,8 @@ class AttackUsed(_Part, frozen=True):
     """The catalogue's name, the class and its version, and the fields that it was given.
 
     `overrides` are those among them that a caller chose in place of the catalogue's, and
-    `calibrated` those that the attack then chose itself, with what its setting grants.
+    `calibrated` those that the attack then chose itself, with what its setting grants. Of an
+    attack from outside the catalogue, `source_sha256` is its file's.
     """
 
     name: Name
@@ -76,6 +77,7 @@ class AttackUsed(_Part, frozen=True):
     fields: dict[str, Any]
     overrides: dict[str, Any] = {}
     calibrated: dict[str, Any] = {}
+    source_sha256: Digest | None = None
 
 
 class NetworkUsed(_Part, frozen=True):
@@ -125,6 +127,8 @@ class Result(_Part, frozen=True):
             `bench/score/metrics`, computed from the stored images; empty for a failure.
         judge_sha256: content hash of the judge that read the labels; None where none does.
         recovered_sha256: of the safetensors file beside the JSON; None for a failure.
+        isolation, order: where the attack ran, and what the order was drawn from in which a
+            worker was shown the images.
         failure: why nothing came back; None for a success.
         verified: what others found who ran it again.
     """
@@ -140,6 +144,7 @@ class Result(_Part, frozen=True):
     made: Made
     recovered_sha256: Digest | None
     isolation: Isolation = "in_process"
+    order: Seed | None = None
     failure: Line | None = None
     verified: list[Verification] = []
 
@@ -207,6 +212,7 @@ def key_of(
         "attack_class": attack.type,
         "attack_version": attack.version,
         "attack_fields": attack.fields,
+        "attack_source": attack.source_sha256,
         "network": network.name if network and published else None,
         "network_sha256": network.sha256 if network and published else None,
     }
