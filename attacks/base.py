@@ -144,17 +144,19 @@ class PreparedAttack:
 
     def stream(self, batches: Iterable[Tensor], *, first: int = 0) -> Iterator[Tensor]:
         """`reconstruct` for features that come batch by batch and need not fit into memory."""
-        adversary = self._adversary
         for features in batches:
-            check_features(features, adversary.feature_shape)
-            draws = Draws(self._seed, first, len(features), adversary.device)
-            with torch.enable_grad():
-                images = self.attack.online(
-                    self._state, features.detach().to(adversary.device), draws
-                )
-            self._check(images, len(features))
+            yield self.answer(features, range(first, first + len(features)))
             first += len(features)
-            yield images.detach()
+
+    def answer(self, features: Tensor, numbers: Iterable[int]) -> Tensor:
+        """`reconstruct` for one batch of images, whose randomness follows from these numbers."""
+        device = self._adversary.device
+        check_features(features, self._adversary.feature_shape)
+        draws = Draws(self._seed, numbers, device)
+        with torch.enable_grad():
+            images = self.attack.online(self._state, features.detach().to(device), draws)
+        self._check(images, len(features))
+        return images.detach()
 
     def _check(self, images: Tensor, count: int) -> None:
         """Raise ContractError unless these are `count` images on the adversary's device."""

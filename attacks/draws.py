@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
 
 class Draws:
-    """Random numbers for the images `first` to `first + count`, whoever shares their batch.
+    """Random numbers for the images of these numbers, whoever shares their batch.
 
     Drawn on the CPU, so that every device gets the same, and moved to `device`.
     """
 
-    def __init__(self, seed: int, first: int, count: int, device: torch.device) -> None:
+    def __init__(self, seed: int, numbers: Iterable[int], device: torch.device) -> None:
         self.device = device
         self._generators = [
-            torch.Generator().manual_seed(_mixed(seed, number))
-            for number in range(first, first + count)
+            torch.Generator().manual_seed(_mixed(seed, number)) for number in numbers
         ]
 
     def normal(self, *shape: int) -> Tensor:

@@ -81,7 +81,7 @@ class RMLE(Attack):
             iterations=min(self.iterations, max(100, round(CALIBRATION_SHARE * self.iterations))),
             step_size=min(10 * self.step_size, max(self.step_size, 0.03)),
         )
-        draws = Draws(seed, 0, len(images), adversary.device)
+        draws = Draws(seed, range(len(images)), adversary.device)
 
         def error(tv_weight: float) -> float:
             trial = replace(short, tv_weight=tv_weight)

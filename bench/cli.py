@@ -15,6 +15,7 @@ COMMANDS = {
     "info": ("info", "show everything that is known of one checkpoint"),
     "bench": ("bench", "run attacks, score what they recover, render a leaderboard"),
     "submit": ("submit", "run an attack of yours, isolated, beside the best known"),
+    "verify": ("verify", "run stored rows again, or on fresh images, and compare"),
     "score": ("score", "take every metric anew from the stored images"),
     "leaderboard": ("leaderboard", "render leaderboard.md from stored results, or check it"),
     "figures": ("figures", "draw the paper's figures from stored results"),

@@ -44,14 +44,16 @@ def attack_isolated(
     seed: int = 0,
     network: nn.Module | None = None,
     order: int | None = None,
+    numbers: Tensor | None = None,
     target: Target | None = None,
     kept: Kept | None = None,
 ) -> Recovery:
     """`attack_images` in a worker, which gets the features of `images` in an order of chance.
 
     Args:
-        order: what the order is drawn from in which the images are shown, and numbered for what
-            is random of an attack; nobody can foresee the default, since an order tells the class.
+        order: what the order is drawn from in which the images are shown; nobody can foresee the
+            default, since an order tells the class.
+        numbers: of the images, for what is random of an attack; as they are shown by default.
         target: what to attack in place of the scenario's published target.
         kept: where finished images are kept, so that a run that was killed goes on.
 
@@ -91,7 +93,8 @@ def attack_isolated(
             if start + len(rows) <= done:
                 continue
             asked = time.perf_counter()
-            wire.send("features", {"features": features}, first=start)
+            own = range(start, start + len(rows)) if numbers is None else numbers[rows].tolist()
+            wire.send("features", {"features": features}, numbers=list(own))
             answered = checked(referee.hear("images"), images.pixels[rows].shape)
             online += time.perf_counter() - asked
             parts.append(answered[max(0, done - start) :])

@@ -184,6 +184,12 @@ class Run:
         )
 
 
+def run_of(result: Result) -> Run:
+    """The run that would make this result now."""
+    overrides = tuple(result.attack.overrides.items())
+    return Run(result.where, result.attack.name, result.seed, overrides)
+
+
 def network_used(record: Record | None) -> NetworkUsed | None:
     """How a result names a published network; None for none."""
     if record is None:

@@ -120,9 +120,8 @@ def run(task: Task, wire: Wire) -> None:
         calibrated = {name: chosen[name] for name in chosen if chosen[name] != given[name]}
         wire.send("ready", batch=prepared.batch, learned=learned, calibrated=calibrated)
         while (message := wire.receive()).kind == "features":
-            features = message.tensors["features"].to(device)
-            first = message.values["first"]
-            wire.send("images", {"images": next(prepared.stream([features], first=first))})
+            found = prepared.answer(message.tensors["features"], message.values["numbers"])
+            wire.send("images", {"images": found})
 
 
 def asker(wire: Wire, device: torch.device) -> Callable[[Tensor], Tensor]:

@@ -384,6 +384,8 @@ def _provenance(results: Sequence[Result]) -> str:
                 f"`{result.scenario.target_sha256[:12]}`",
                 f"`{result.network.sha256[:12]}`" if result.network else "",
                 escaped(f"{made.device}, torch {made.versions.get('torch', '?')}, {made.date}"),
+                result.isolation.replace("_", " "),
+                _verified(result),
             ]
         )
     header = [
@@ -393,8 +395,33 @@ def _provenance(results: Sequence[Result]) -> str:
         "target",
         "network learned",
         "made with",
+        "ran in",
+        "verified: reported → found",
     ]
     return "## Where the numbers come from\n\n" + tabulate(table, header, tablefmt="pipe") + "\n"
+
+
+def _verified(result: Result) -> str:
+    """Each check that was made of a row, with both figures in dB."""
+    if not result.verified:
+        return "not yet"
+    before = mean(result.reported["psnr"]).value
+    said = []
+    for each in result.verified:
+        places = [
+            result.reported["indices"].index(index)
+            for index in each.per_image["indices"]
+            if index in result.reported["indices"]
+        ]
+        same = [result.reported["psnr"][place] for place in places]
+        was = mean(same).value if same else before
+        found = (
+            f"{mean(each.per_image['psnr']).value:.2f}" if "psnr" in each.per_image else "failed"
+        )
+        verdict = "" if each.agrees else ", **not borne out**"
+        how = f"{each.how.replace('_', ' ')} of {len(each.per_image['indices'])}"
+        said.append(f"{how}: {was:.2f} → {found}{verdict}")
+    return "; ".join(said)
 
 
 Shown = TypeVar("Shown", Row, Result)

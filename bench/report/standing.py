@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...zoo import CapabilityError, MisuseError, UnknownNameError
-from ..referee.runs import Run
+from ..referee.runs import run_of
 from ..score.metric import metrics_of
 from ..store.folder import ResultStore
 from ..store.result import Result
@@ -46,12 +46,6 @@ def standing(store: ResultStore, profile: str) -> Standing:
 def name_of(result: Result) -> str:
     """What a line about a result calls it."""
     return f"{result.where.key} {result.label} (seed {result.seed})"
-
-
-def run_of(result: Result) -> Run:
-    """The run that would make this result now."""
-    overrides = tuple(result.attack.overrides.items())
-    return Run(result.where, result.attack.name, result.seed, overrides)
 
 
 def _why_not(result: Result) -> str:
