@@ -175,7 +175,7 @@ def fresh_target(run: Run, seed: int, device: torch.device) -> Target:
         raise MisuseError(
             f"training {name} anew takes hours: --fresh-target is for {', '.join(RETRAINED)}"
         )
-    recipe = replace(recipes()[name], seed=1_000_003 + seed)
+    recipe = replace(recipes()[name], seed=1_000_003 + seed)  # type: ignore[type-var]
     trained, _ = train_target(name, device=device, conditions=Conditions(), recipe=recipe)
     target = chain_target(get_network(name), run.scenario.target.split)
     target.load_layers(trained.layer_state())
