@@ -58,8 +58,8 @@ def grant(
     """What `setting` grants of `target`, in frozen copies on the target's device.
 
     Args:
-        fresh_edge: builds an untrained edge of the right structure; the target's own, drawn anew,
-            by default.
+        fresh_edge: builds an untrained edge of the right structure on the CPU; the target's own,
+            drawn anew, by default.
         structure: what `fresh_edge` builds, as a record keeps it.
     """
     if fresh_edge is None:

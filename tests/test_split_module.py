@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import pickle
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 import torch.nn.functional as F
 import torchvision
 from splitzoo.attacks import RMLE, Adversary, InverseNetwork, get_setting
+from splitzoo.attacks.adversary import grant
 from splitzoo.zoo import Images, InputError, Target, UnknownNameError, places, split_module
 from torch import Tensor, nn
 
@@ -192,6 +194,85 @@ def test_what_cannot_be_traced_is_cut_by_hooks(at: str) -> None:
     others = torch.rand(4, 3, 2, 2)
     assert torch.equal(target(others), whole(module, others))
     assert not module.a._forward_hooks
+
+
+class Hiding(Deciding):
+    """Weights in every place that there is: loose, scalar, in lists, and in buffers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(1.5))
+        self.loose = nn.Parameter(torch.randn(12))
+        self.lists = [torch.randn(12)]
+        self.norm, self.after = nn.BatchNorm1d(6), nn.Parameter(torch.randn(6))
+        nn.init.uniform_(self.norm.running_mean, 1, 2)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(1) * self.scale + self.loose + self.lists[0]
+        y = self.norm(self.a(x))
+        if y.sum() > 1e9:
+            y = -y
+        return self.head(self.b(y) * self.after)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("setting", ["black_box_rand_set", "query_free_same_set_same_net"])
+def test_a_cloud_that_is_cut_by_hooks_holds_nothing_of_the_edge(setting: str) -> None:
+    """Every value of the edge is looked for in the bytes that an adversary is handed."""
+    module, images = Hiding(), torch.rand(3, 3, 2, 2)
+    secret = [module.scale, module.loose, *module.a.parameters()]
+    if setting.startswith("black_box"):  # an untrained edge keeps what no checkpoint stores
+        secret.append(module.lists[0])  # type: ignore[arg-type]
+    secret += [module.norm.running_mean, module.norm.running_var]  # type: ignore[list-item]
+    for value in secret:
+        value.data.add_(0.001)  # values of their own, of which none is drawn by chance
+    target = split_module(module, "norm", images, mean=MEAN, std=STD)
+    assert target.architecture["cut"] == "hooks norm"
+    handed = grant(get_setting(setting), target)
+    given = pickle.dumps((handed.cloud, handed.edge, handed.fresh_edge))
+    for value in secret:
+        assert value.detach().numpy().tobytes() not in given
+    assert module.head.weight.detach().numpy().tobytes() in given
+    others = torch.rand(5, 3, 2, 2)
+    assert torch.equal(handed.cloud(target.edge(others)), whole(module, others))
+
+
+class Forking(nn.Module):
+    """Bright images go one way behind the cut, dark ones another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.bright, self.dark = nn.Flatten(), nn.Linear(12, 2), nn.Linear(12, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        return self.bright(x) if x.mean() > 0.9 else self.dark(x)  # type: ignore[no-any-return]
+
+
+def test_a_way_that_the_example_did_not_take_is_refused_and_never_wrong() -> None:
+    target = split_module(Forking(), "first", torch.rand(2, 3, 2, 2))
+    with pytest.raises(InputError, match="a way through the module that the example did not"):
+        target(torch.ones(2, 3, 2, 2))
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.bfloat16])
+def test_modules_of_other_types_are_refused_and_examples_of_them_are_not(kind: Any) -> None:
+    module, images = Functional(), torch.rand(2, 3, 16, 16)
+    with pytest.raises(InputError, match=r"give copy.deepcopy\(module\).float\(\)$"):
+        split_module(copy.deepcopy(module).to(kind), "second", images)
+    target = split_module(module, "second", images.to(kind))
+    assert target.edge(images).dtype == torch.float32
+
+
+def test_cutting_draws_no_random_number_and_leaves_hooks_and_flags() -> None:
+    module, images = Deciding(), torch.rand(2, 3, 2, 2)
+    module.a.weight.requires_grad_(False)
+    module.a.register_forward_hook(lambda *_: torch.rand(()) and None)
+    before = torch.get_rng_state()
+    for at in ("a", "b"):
+        split_module(module, at, images)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not module.a.weight.requires_grad
+    assert len(module.a._forward_hooks) == 1
 
 
 def test_what_flows_around_a_hook_is_found() -> None:

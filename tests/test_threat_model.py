@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import torchvision
 from splitzoo.attacks import (
     RMLE,
     SETTINGS,
@@ -26,9 +27,11 @@ from splitzoo.zoo import (
     InputError,
     Target,
     UnknownNameError,
+    fresh_copy,
     load_split,
+    split_module,
 )
-from torch import Tensor
+from torch import Tensor, nn
 
 CPU = torch.device("cpu")
 ASK: dict[Capability, Callable[[Adversary], Any]] = {
@@ -110,6 +113,55 @@ def test_a_fresh_edge_knows_nothing_of_the_target(lenet: Target) -> None:
     target: Any = lenet.edge
     assert fresh.conv1.weight.shape == target.conv1.weight.shape
     assert not torch.equal(fresh.conv1.weight, target.conv1.weight)
+
+
+class Learned(nn.Module):
+    """What a module can keep of its training, in places that PyTorch would not draw anew."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.utils.parametrizations.weight_norm(nn.Conv2d(1, 4, 3))
+        self.norm, self.frozen = nn.BatchNorm2d(4), torchvision.ops.FrozenBatchNorm2d(4)
+        self.token, self.scale = nn.Parameter(torch.zeros(4, 1, 1)), nn.Parameter(torch.tensor(1.0))
+        self.many = nn.ParameterList([torch.zeros(4, 1, 1)])
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.register_buffer("positions", torch.arange(4.0).view(4, 1, 1), persistent=False)
+        for value in self.state_dict().values():
+            value.copy_(7 + torch.rand(value.shape))
+
+    def reset_parameters(self) -> None:
+        """One that draws nothing."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.frozen(self.norm(self.conv(x))) * self.scale + self.token + self.many[0]
+        tokens = (x + self.positions).flatten(2).transpose(1, 2)
+        return tokens + self.attention(tokens, tokens, tokens)[0]  # type: ignore[no-any-return]
+
+
+def test_a_fresh_edge_keeps_no_learned_value_wherever_it_stands() -> None:
+    """Every value above 7 is a learned one, but for the constant positions."""
+    edge = Learned().eval()
+    fresh = fresh_copy(edge)
+    found = fresh.state_dict()
+    assert found.keys() == edge.state_dict().keys()
+    assert {name: value for name, value in found.items() if (value >= 7).any()} == {}
+    assert torch.equal(fresh.get_buffer("norm.running_mean"), torch.zeros(4))
+    assert torch.equal(fresh.get_buffer("frozen.running_var"), torch.ones(4))
+    assert torch.equal(fresh.get_buffer("positions"), edge.get_buffer("positions"))
+    assert fresh(torch.rand(2, 1, 5, 5)).isfinite().all()
+
+
+def test_a_fresh_edge_of_the_targets_own_structure_is_drawn_on_the_cpu() -> None:
+    """Wherever the target lies: the device "meta" has no values that could be drawn."""
+    target = split_module(Learned(), "norm", torch.rand(2, 1, 5, 5))
+    adversary = Adversary(get_setting("query_free_same_set_same_net"), target, data=Images)
+    torch.manual_seed(0)
+    fresh = adversary.fresh_edge()
+    assert {each.device.type for each in fresh.parameters()} == {"cpu"}
+    assert {name: v for name, v in fresh.state_dict().items() if (v >= 7).any()} == {}
+    torch.manual_seed(0)
+    again = adversary.fresh_edge()
+    assert torch.equal(again(torch.ones(1, 1, 5, 5)), fresh(torch.ones(1, 1, 5, 5)))
 
 
 @pytest.mark.filterwarnings("ignore:.*without a gradient")  # its own copy was silenced

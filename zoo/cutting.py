@@ -1,21 +1,20 @@
 """Cut any PyTorch module in two: an edge, images -> features, and a cloud, features -> outputs.
 
 A module that torch.fx can trace is cut in its graph, so that each half holds only what it runs.
-Any other is cut by hooks: both halves hold the whole module, the edge stops it at the cut, and
-the cloud runs it on blank images with the features put in at the cut. Either way the halves are
-returned only after they gave, bit for bit, what the whole gives.
+Any other is cut by hooks: the edge holds the whole module and stops it at the cut, and the cloud
+runs it on blank images, without the weights that only the edge uses, with the features put in at
+the cut. Either way the halves are returned only after they gave, bit for bit, what the whole gives.
 """
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from .errors import InputError, UnknownNameError
-from .hooking import calls_of, hooked, hooked_fault
+from .hooking import calls_of, hooked, hooked_fault, without_the_edge
 from .tracing import Graph, traced
 from .whole import Whole, instead, whole_of
 
@@ -28,7 +27,8 @@ class Cut:
         edge: images N×... -> features, one floating-point tensor N×...
         cloud: features -> outputs; `cloud(edge(x))` is the whole's output, bit for bit.
         at: the submodule or graph node whose output the features are.
-        how: "graph" (each half holds what it needs) or "hooks" (each holds the whole module).
+        how: "graph" or "hooks". The cloud holds the weights that it uses and no others; an edge
+            that was cut by hooks holds the whole module.
     """
 
     edge: nn.Module
@@ -64,7 +64,10 @@ def cut(module: nn.Module, at: str, example: Tensor) -> Cut:
     edge, cloud = hooked(whole, copy, at, calls_of(whole, copy).get(at, 0))
     fault = hooked_fault(whole, edge, cloud)
     if fault is None:
-        return Cut(edge, deepcopy(cloud), at, "hooks")
+        cloud = without_the_edge(whole, edge, cloud)
+        fault = whole.fault(edge, cloud)
+    if fault is None:
+        return Cut(edge, cloud, at, "hooks")
     why = f" (cut by hooks, since {graph})" if isinstance(graph, str) else ""
     raise InputError(f"cannot cut at {at!r}: {fault}{why}; {instead(_separating(whole, graph))}")
 

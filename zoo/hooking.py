@@ -1,4 +1,4 @@
-"""Cutting a module that cannot be traced: both halves hold it whole, hooks do the rest."""
+"""Cutting a module that cannot be traced: both halves run it whole, hooks do the rest."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import InputError
+from .forgetting import Uses, forgetting
 from .whole import Whole, altered, first_line, run_whole, unfit
 
 
@@ -72,11 +73,26 @@ class _HookedCloud(_Hooked):
         self.shape = tuple(shape)
 
     def forward(self, features: Tensor) -> Any:
-        return self.on(features.new_zeros(len(features), *self.shape), features)
+        output = self.on(features.new_zeros(len(features), *self.shape), features)
+        if isinstance(output, Tensor) and output.isnan().any() and features.isfinite().all():
+            raise InputError(
+                "these features take a way through the module that the example did not, or overflow"
+                "; cut it with an example whose images take every way"
+            )
+        return output
 
     def on(self, images: Tensor, features: Tensor) -> Any:
         """The outputs of features, where the part before the cut runs on the given images."""
         return self._run(images, lambda _: features.clone())
+
+    def noting(self, features: Tensor, uses: Uses) -> None:
+        """Run on features; tell `uses` when the cut is behind."""
+
+        def put_in(_: Any) -> Tensor:
+            uses.behind = True
+            return features.clone()
+
+        self._run(features.new_zeros(len(features), *self.shape), put_in)
 
 
 def hooked(whole: Whole, copy: nn.Module, at: str, call: int) -> tuple[_HookedEdge, _HookedCloud]:
@@ -101,6 +117,17 @@ def hooked_fault(whole: Whole, edge: _HookedEdge, cloud: _HookedCloud) -> str | 
     except Exception as error:
         return f"on other images it fails with {first_line(error)}"
     return whole.fault(edge, cloud)
+
+
+def without_the_edge(whole: Whole, edge: _HookedEdge, cloud: _HookedCloud) -> _HookedCloud:
+    """A cloud of its own that holds nothing of what only the edge uses."""
+    uses = Uses()
+    for images in whole.batches:
+        features = edge(images)
+        with uses:
+            uses.behind = False
+            cloud.noting(features, uses)
+    return forgetting(cloud, uses)
 
 
 def calls_of(whole: Whole, copy: nn.Module) -> dict[str, int]:

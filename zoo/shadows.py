@@ -131,20 +131,38 @@ class GridToTokens(Portable, nn.Module):
 
 
 def fresh_copy(edge: nn.Module) -> nn.Module:
-    """An edge of the same structure and nothing of its knowledge: every parameter drawn anew.
+    """An edge of the same structure and nothing of its knowledge, on the CPU.
 
-    Layers are drawn as PyTorch draws them when they are made; a parameter that belongs to no
-    layer of PyTorch's, such as a class token, from a normal distribution of deviation 0.02.
+    Layers are drawn, and their statistics begun anew, as PyTorch does when they are made. What
+    they leave is drawn from a normal distribution of deviation 0.02: a parameter that belongs to
+    no layer of PyTorch's, such as a class token, and a stored buffer. Variances that they leave
+    become 1; what no checkpoint stores is constant and stays, and so do whole numbers.
     """
-    twin = copy.deepcopy(edge).requires_grad_(True)
-    drawn: set[int] = set()
+    twin = copy.deepcopy(edge).cpu().requires_grad_(True)
+    knowing = [*twin.parameters(), *(buffer for _, buffer in _stored_buffers(twin))]
+    for tensor in knowing:
+        tensor.data.fill_(math.nan)  # so that what nobody draws anew is seen
     for layer in twin.modules():
         names = ("reset_parameters", "_reset_parameters")
         reset = next((getattr(layer, name) for name in names if hasattr(layer, name)), None)
         if reset is not None:
             reset()
-            drawn |= {id(each) for each in layer.parameters()}
-    for parameter in twin.parameters():
-        if id(parameter) not in drawn:
-            nn.init.normal_(parameter, std=0.02)
+    for name, buffer in _stored_buffers(twin):
+        if name.endswith("var") and buffer.isnan().any():
+            buffer.fill_(1.0)
+    for tensor in knowing:
+        if tensor.isnan().any():
+            nn.init.normal_(tensor, std=0.02)
     return twin
+
+
+def _stored_buffers(module: nn.Module) -> list[tuple[str, Tensor]]:
+    """Real-valued buffers that checkpoints keep; the constants of a traced graph are none."""
+    stored = module.state_dict(keep_vars=True)
+    return [
+        (name, buffer)
+        for name, buffer in module.named_buffers()
+        if name in stored
+        and buffer.is_floating_point()
+        and not name.rpartition(".")[2].startswith("_tensor_constant")
+    ]

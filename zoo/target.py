@@ -96,11 +96,12 @@ class Target(Portable, nn.Module):
         self.input_shape = input_shape
         self.normalisation = normalisation
         self.architecture = dict(architecture)
-        layers: Layers = {"normalize": Normalize(*normalisation), **edge}
+        device = _device_of({**edge, **cloud})
+        layers: Layers = {"normalize": Normalize(*normalisation).to(device), **edge}
         self.edge = Half(layers, input_shape, f"images of {network}", pixels=True)
-        self.feature_shape = _shape_behind(self.edge, input_shape)
+        self.feature_shape = _shape_behind(self.edge, input_shape, device)
         self.cloud = Half(cloud, self.feature_shape, f"features of {network} at {split}")
-        self.num_classes = num_classes or _shape_behind(self.cloud, self.feature_shape)[-1]
+        self.num_classes = num_classes or _shape_behind(self.cloud, self.feature_shape, device)[-1]
 
     @property
     def name(self) -> str:
@@ -161,13 +162,17 @@ def chain_target(network: Network, split: str) -> Target:
     )
 
 
-def _shape_behind(module: Half, shape: tuple[int, ...]) -> tuple[int, ...]:
+def _device_of(layers: Layers) -> torch.device:
+    tensors = (each for layer in layers.values() for each in layer.state_dict().values())
+    return next(tensors, torch.empty(0)).device
+
+
+def _shape_behind(module: Half, shape: tuple[int, ...], device: torch.device) -> tuple[int, ...]:
     """Shape of what a half makes of one image; nothing in it is changed, statistics neither."""
     modes = {each: each.training for each in module.modules()}
     module.eval()
-    found = next(iter([*module.parameters(), *module.buffers()]), torch.empty(0))
     with torch.no_grad():
-        answer = module.unchecked(torch.zeros(1, *shape, device=found.device))
+        answer = module.unchecked(torch.zeros(1, *shape, device=device))
     for each, mode in modes.items():
         each.training = mode
     return tuple(answer.shape[1:])
