@@ -21,6 +21,7 @@ COMMANDS = {
     "figures": ("figures", "draw the paper's figures from stored results"),
     "tune": ("tune", "choose an attack's hyperparameter on training images"),
     "train": ("train", "train targets, judges, Inverse-Networks and shadow models"),
+    "download": ("download", "fetch published checkpoints, verified by sha256"),
     "data": ("data", "fetch, verify and locate the data sets"),
 }
 DESCRIPTION = """\

@@ -14,11 +14,11 @@ from splitzoo.zoo import (
     UnknownNameError,
     load_judge,
     load_split,
-    loading,
     manifest,
+    resolving,
 )
 from splitzoo.zoo.loading import read_checkpoint, write_checkpoint
-from splitzoo.zoo.manifests import FOLDER, HubLocation, Manifest, read_manifest
+from splitzoo.zoo.manifests import FOLDER, HubLocation, read_manifest
 
 LENET = FOLDER / "lenet.safetensors"
 
@@ -26,7 +26,7 @@ LENET = FOLDER / "lenet.safetensors"
 @pytest.fixture
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The published LeNet in a folder where it may be damaged."""
-    monkeypatch.setattr(loading, "FOLDER", tmp_path)
+    monkeypatch.setattr(resolving, "FOLDER", tmp_path)
     return Path(shutil.copy(LENET, tmp_path))
 
 
@@ -70,24 +70,6 @@ def test_a_missing_file(copied: Path) -> None:
         load_split("lenet", "relu2")
     with pytest.raises(CheckpointError, match="check the path"):
         load_split("lenet", "relu2", path=copied)
-
-
-def test_a_missing_file_is_asked_of_the_hub_at_the_pinned_commit(
-    copied: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    copied.unlink()
-    revision = "0123456789abcdef0123456789abcdef01234567"
-    published = Manifest(manifest().records, HubLocation("owner/splitzoo", revision))
-    monkeypatch.setattr(loading, "manifest", lambda: published)
-    asked = []
-
-    def download(repo_id: str, file: str, *, revision: str) -> str:
-        asked.append((repo_id, file, revision))
-        return str(LENET)
-
-    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
-    load_split("lenet", "relu2")
-    assert asked == [("owner/splitzoo", "lenet.safetensors", revision)]
 
 
 def test_a_moving_revision_is_refused() -> None:

@@ -23,7 +23,7 @@ from splitzoo.bench.cli import COMMANDS, main
 from splitzoo.bench.commands.listing import known_networks, plan
 from splitzoo.bench.paper import TABLES
 from splitzoo.bench.store import PUBLISHED
-from splitzoo.zoo import loading, networks, progress
+from splitzoo.zoo import networks, progress, resolving
 from splitzoo.zoo.manifests import FOLDER
 
 SPLITZOO = [sys.executable, "-c", "from splitzoo.bench.cli import main; raise SystemExit(main())"]
@@ -180,7 +180,7 @@ def test_list_and_info(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_damaged_checkpoint_stops_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(loading, "FOLDER", tmp_path)
+    monkeypatch.setattr(resolving, "FOLDER", tmp_path)
     content = (FOLDER / "lenet.safetensors").read_bytes()
     (tmp_path / "lenet.safetensors").write_bytes(content[:-1])
     results = tmp_path / "results"

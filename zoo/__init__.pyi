@@ -1,3 +1,4 @@
+from .auto import AutoNetwork as AutoNetwork
 from .bars import progress as progress
 from .by_name import Published as Published
 from .by_name import published as published

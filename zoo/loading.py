@@ -1,12 +1,11 @@
 """From a name to a network with verified weights. Safetensors only, never pickle.
 
 Resolve (explicit path → this checkout's `zoo/checkpoints/` → the Hub cache → the Hub at a
-pinned revision), compare the sha256, read, load strictly, `eval()`.
+pinned revision) and compare the sha256 (`resolving`), read, load strictly, `eval()`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,9 +21,10 @@ from .errors import CheckpointError, SplitzooError, UnknownNameError
 from .files import write_atomically
 from .inverses import inverse_network
 from .judges import Judge, get_judge_design
-from .manifests import FOLDER, manifest
+from .manifests import manifest
 from .network import get_network
 from .records import Record
+from .resolving import read_bytes, read_verified
 from .shadows import derived_edge, shadow_edge
 from .shapes import shape_of
 from .target import Target, chain_target
@@ -119,6 +119,20 @@ def load_judge(
     judge = _fill(f"{dataset}_judge", architecture, path)
     assert isinstance(judge, Judge)
     return judge
+
+
+def network_from(record: Record, file: Path, content: bytes, split: str | None = None) -> nn.Module:
+    """The network of a record, from the bytes of its checkpoint.
+
+    A target behind `split` is as `load_split` gives it, anything else as `load_network` does.
+    """
+    architecture = record.architecture
+    if split is None:
+        network = build(architecture).requires_grad_(False)
+    else:
+        network = chain_target(get_network(architecture["network"]), split)
+    _load_state(network, _parse(file, content, architecture), file, architecture)
+    return network.eval()
 
 
 def load_network(name: str) -> nn.Module:
@@ -230,20 +244,12 @@ def _load_state(
 
 def read_published(record: Record, architecture: Mapping[str, Any]) -> dict[str, Tensor]:
     """The tensors of a published checkpoint, after its sha256 has been compared."""
-    file = resolve(record)
-    content = _read(file)
-    if hashlib.sha256(content).hexdigest() != record.sha256:
-        raise CheckpointError(
-            f"{file} is damaged: its sha256 is not the manifest's ({len(content)} bytes, "
-            f"{record.bytes} expected); delete it and restore it, e.g. with "
-            f"`git checkout -- zoo/checkpoints/{record.file}`"
-        )
-    return _parse(file, content, architecture)
+    return _parse(*read_verified(record), architecture)
 
 
 def read_checkpoint(file: Path, architecture: Mapping[str, Any]) -> dict[str, Tensor]:
     """The tensors of a checkpoint outside the manifest, verified by the digest it carries."""
-    return _parse(file, _read(file), architecture)
+    return _parse(file, read_bytes(file), architecture)
 
 
 def write_checkpoint(
@@ -261,41 +267,6 @@ def write_checkpoint(
     content = tensors_as_bytes(tensors, metadata)
     write_atomically(file, content)
     return content
-
-
-def resolve(record: Record) -> Path:
-    """Path of a published checkpoint: in this checkout, else from the Hub at its pinned commit."""
-    local = FOLDER / record.file
-    if local.is_file():
-        return local
-    hub = manifest().hub
-    if hub is None:
-        raise CheckpointError(
-            f"{local} is missing and no Hub repository has been published; restore it with "
-            f"`git checkout -- zoo/checkpoints/{record.file}` or make it with "
-            f"`splitzoo train {record.name}`"
-        )
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(hf_hub_download(hub.repo_id, record.file, revision=hub.revision))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise CheckpointError(
-            f"{record.file} is not in {FOLDER} and {hub.repo_id} on the Hub did not give it: "
-            f"{str(error).splitlines()[0]}; connect to a network or clone the whole repository"
-        ) from error
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise CheckpointError(
-            f"{file} cannot be read: {error.strerror}; check the path of the checkpoint"
-        ) from error
-    except ValueError as error:  # NUL, or characters that no path can hold
-        raise CheckpointError(f"{str(file)!r} is not a path: {error}; check it") from error
 
 
 def _parse(file: Path, content: bytes, architecture: Mapping[str, Any]) -> dict[str, Tensor]:

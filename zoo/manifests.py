@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from .errors import CheckpointError, UnknownNameError
 from .files import alone, write_text
@@ -51,9 +52,7 @@ def read_manifest(path: Path = PATH) -> Manifest:
     """Parse a manifest; CheckpointError where it is missing or malformed."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        records = {
-            name: Record(name=name, **fields) for name, fields in content["checkpoints"].items()
-        }
+        records = records_of(content)
         hub = content["hub"]
         location = HubLocation(hub["repo_id"], hub["revision"]) if hub["repo_id"] else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -61,6 +60,11 @@ def read_manifest(path: Path = PATH) -> Manifest:
             f"{path} cannot be read ({error}); restore it from the repository"
         ) from error
     return Manifest(records, location)
+
+
+def records_of(content: Mapping[str, Any]) -> dict[str, Record]:
+    """The records of a manifest's content by their names; whatever that raises if it is none."""
+    return {name: Record(name=name, **each) for name, each in content["checkpoints"].items()}
 
 
 def read_record(path: Path) -> Record:

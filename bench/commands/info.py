@@ -29,7 +29,8 @@ def run(options: Namespace) -> int:
     if options.card:
         print(card(record), end="")
         return 0
-    from ...zoo.loading import read_published, resolve
+    from ...zoo.loading import read_published
+    from ...zoo.resolving import resolve
 
     print(json.dumps(asdict(record), indent=2, ensure_ascii=False))
     tensors = read_published(record, record.architecture)

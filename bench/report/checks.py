@@ -7,7 +7,8 @@ from functools import cache
 from ...attacks import Capability, get_attack
 from ...attacks.tuned import open_ends, tuned
 from ...zoo import CheckpointError, ResultError, manifest
-from ...zoo.loading import content_of, resolve
+from ...zoo.loading import content_of
+from ...zoo.resolving import resolve
 from ..referee.plan import planned_runs
 from ..referee.runs import shown_and_recovered
 from ..referee.tuning import outdated_choices
