@@ -22,6 +22,7 @@ COMMANDS = {
     "tune": ("tune", "choose an attack's hyperparameter on training images"),
     "train": ("train", "train targets, judges, Inverse-Networks and shadow models"),
     "download": ("download", "fetch published checkpoints, verified by sha256"),
+    "publish": ("publish", "put every checkpoint on the Hub"),
     "data": ("data", "fetch, verify and locate the data sets"),
 }
 DESCRIPTION = """\

@@ -10,14 +10,21 @@ import base64
 import hashlib
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
+import huggingface_hub
+import pytest
+from huggingface_hub import constants
+
 FIRST = "1" * 40
+HERE = "127.0.0.1,localhost"
 
 
 @dataclass
@@ -92,6 +99,29 @@ def serving(hub: Hub) -> Iterator[Hub]:
             thread.join()
 
 
+@contextmanager
+def only_asking(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """huggingface_hub as a fresh machine has it, but that it asks `hub`; its cache is in `home`."""
+    huggingface_hub.close_session()
+    monkeypatch.setenv("NO_PROXY", HERE)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    template = hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    for name, value in {
+        "ENDPOINT": hub.endpoint,
+        "HUGGINGFACE_CO_URL_TEMPLATE": template,
+        "HF_HUB_CACHE": str(home / "cache"),
+        "HF_TOKEN_PATH": str(home / "token"),
+        "HF_HUB_OFFLINE": False,
+        "HF_HUB_DISABLE_XET": True,  # its uploads go to a server of another kind
+    }.items():
+        monkeypatch.setattr(constants, name, value)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # between the client's attempts
+    try:
+        yield
+    finally:
+        huggingface_hub.close_session()
+
+
 class _Handler(BaseHTTPRequestHandler):
     hub: Hub
     protocol_version = "HTTP/1.1"
@@ -108,6 +138,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._note()
         if self.path.startswith("/content/"):
             self._content(self.hub.content(self.path.rpartition("/")[2]))
+        elif self.path.startswith("/api/") and self.hub.status is not None:
+            self._refuse(self.hub.status)
         elif self.path.startswith("/api/"):
             self._json({"sha": self.hub.head, "id": self.hub.repo_id, "modelId": self.hub.repo_id})
         else:

@@ -7,15 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
-import huggingface_hub
 import pytest
 import torch
-from hub_server import FIRST, Hub, serving
+from hub_server import FIRST, HERE, Hub, only_asking, serving
 from huggingface_hub import constants
 from splitzoo.bench.cli import main
 from splitzoo.bench.commands import download
@@ -31,21 +28,18 @@ from splitzoo.zoo import (
     manifest,
     resolving,
 )
-from splitzoo.zoo.manifests import FOLDER, HubLocation, Manifest
+from splitzoo.zoo.manifests import FOLDER, HubLocation, Manifest, fields_of
 
 SMALL = "cifar_cnn_inverse_conv11-same_set"
 NAMES = ("lenet", SMALL)
 RECORDS = {name: manifest().get(name) for name in NAMES}
 FILE = RECORDS[SMALL].file
-HERE = "127.0.0.1,localhost"
 
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
     """Two networks, published."""
-    records = {name: asdict(record) for name, record in RECORDS.items()}
-    for fields in records.values():
-        del fields["name"]
+    records = {name: fields_of(record) for name, record in RECORDS.items()}
     files = {record.file: (FOLDER / record.file).read_bytes() for record in RECORDS.values()}
     files["config.json"] = json.dumps({"checkpoints": records}).encode()
     with serving(Hub(files={FIRST: files})) as served:
@@ -54,26 +48,13 @@ def hub() -> Iterator[Hub]:
 
 @pytest.fixture
 def client(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """huggingface_hub as a fresh machine has it, but that it asks `hub`; the folder of its cache.
-
-    The checkout holds no checkpoint, and its manifest pins the first commit.
-    """
-    huggingface_hub.close_session()
-    monkeypatch.setenv("NO_PROXY", HERE)
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    template = hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # between the client's attempts
+    """A checkout without checkpoints, whose manifest pins the first commit; the Hub's cache."""
     monkeypatch.setattr(resolving, "FOLDER", tmp_path / "checkpoints")
     pinned = Manifest(RECORDS, HubLocation(hub.repo_id, FIRST))
     for module in (resolving, loading, download):
         monkeypatch.setattr(module, "manifest", lambda: pinned)
-    yield tmp_path / "cache"
-    huggingface_hub.close_session()
+    with only_asking(hub, tmp_path, monkeypatch):
+        yield tmp_path / "cache"
 
 
 def error(capsys: pytest.CaptureFixture[str]) -> str:

@@ -95,7 +95,7 @@ def _explained(error: BaseException) -> tuple[str, str]:
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def _phrase(status: int) -> str:

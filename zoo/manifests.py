@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -83,10 +84,27 @@ def manifest() -> Manifest:
 
 def add_record(record: Record, path: Path = PATH) -> None:
     """Put `record` into the manifest at `path`, in place of one of the same name."""
+    with _changing(path) as content:
+        content["checkpoints"][record.name] = fields_of(record)
+
+
+def pin(location: HubLocation, path: Path) -> None:
+    """Make the manifest at `path` name where its checkpoints are published."""
+    with _changing(path) as content:
+        content["hub"] = asdict(location)
+
+
+def fields_of(record: Record) -> dict[str, Any]:
+    """What stands of a record under its name in a manifest."""
+    return {key: value for key, value in asdict(record).items() if key != "name"}
+
+
+@contextmanager
+def _changing(path: Path) -> Iterator[dict[str, Any]]:
+    """The content of a manifest, written back when the block ends well."""
     with alone(path):
         content = json.loads(path.read_text(encoding="utf-8"))
-        fields = {k: v for k, v in asdict(record).items() if k != "name"}
-        content["checkpoints"][record.name] = fields
+        yield content
         write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     manifest.cache_clear()
 
