@@ -124,6 +124,6 @@ def checkpoint_name(name: str, network: str, split: str, setting: str) -> str | 
     attack = get_attack(name)
     if not issubclass(attack, LearnedAttack) or attack.checkpoint is None:
         return None
-    described = get_setting(setting)
+    described = attack.trained_in(get_setting(setting))
     variant = described.name.removeprefix(f"{described.family}_")
     return attack.checkpoint.format(network=network, split=split, variant=variant)

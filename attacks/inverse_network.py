@@ -42,6 +42,7 @@ class InverseNetwork(LearnedAttack):
         "width",
         "noise_images",
     )
+    kind = "inverse"
     checkpoint = "{network}_inverse_{split}-{variant}"
 
     released: str | None = None
@@ -77,8 +78,7 @@ class InverseNetwork(LearnedAttack):
     def finish(self, network: nn.Module, examples: Examples) -> None:
         """Fold the features' scale into the first layer, which is linear in them."""
         if isinstance(network, Decoder):
-            network.standardize.mean.mul_(examples.scale)
-            network.standardize.std.mul_(examples.scale)
+            network.standardize.rescale(examples.scale)
         else:
             first = next(iter(network.children()))
             first.get_parameter("weight").div_(examples.scale)

@@ -6,12 +6,13 @@ import hashlib
 import math
 from abc import abstractmethod
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Literal, final
 
 import torch
 from torch import Tensor, nn
 
 from ..zoo import Images, InputError
+from ..zoo.averaging import Averaged
 from ..zoo.content import tensors_digest
 from ..zoo.fitting import fit
 from ..zoo.precision import pick_precision
@@ -19,6 +20,7 @@ from ..zoo.recipe import cosine
 from ..zoo.resume import Conditions
 from .adversary import Adversary
 from .base import Attack
+from .settings import Setting
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,16 @@ class LearnedAttack(Attack):
     #: Template of the manifest name of its published networks, over {network}, {split} and the
     #: setting's {variant}; None where none are published.
     checkpoint: ClassVar[str | None] = None
+    #: What its networks are: they map features to images ("inverse" where the paper's, "decoder"
+    #: where others), or images to features ("shadow").
+    kind: ClassVar[Literal["inverse", "decoder", "shadow"]] = "shadow"
+    #: What it queries with where a setting grants no images.
+    drawn: ClassVar[str] = "Gaussian noise"
+    #: Decay of the running average of the weights that comes out of the training; 0 for the
+    #: weights themselves.
+    averaging: ClassVar[float] = 0.0
+    #: How its weights are stored, and so rounded once it is trained.
+    stored_as: ClassVar[torch.dtype] = torch.float32
     #: Raised where the code changes which network comes out of the same fields.
     training_version: ClassVar[int] = 1
 
@@ -96,6 +108,16 @@ class LearnedAttack(Attack):
     def finish(self, network: nn.Module, examples: Examples) -> None:
         """What to do to the network once it is trained; nothing, unless overridden."""
 
+    @classmethod
+    def learner(cls) -> type[LearnedAttack]:
+        """The attack whose network this one runs with; itself, unless overridden."""
+        return cls
+
+    @classmethod
+    def trained_in(cls, setting: Setting) -> Setting:
+        """The setting whose network serves in this one too; itself, unless overridden."""
+        return setting
+
     def recipe(self) -> dict[str, Any]:
         """The values of the fields that decide which network comes out, and of the code's
         `training_version`."""
@@ -126,6 +148,9 @@ class LearnedAttack(Attack):
         network = network.to(adversary.device).to(memory_format=torch.channels_last).train()
         conditions = conditions or Conditions(pick_precision("auto", adversary.device))
         seconds = self._fit(network, adversary, seed, conditions)
+        with torch.no_grad():
+            for weight in network.parameters():
+                weight.copy_(weight.to(self.stored_as))
         return network.eval().requires_grad_(False), seconds
 
     def _own_seed(self, seed: int) -> int:
@@ -144,6 +169,7 @@ class LearnedAttack(Attack):
         if not len(examples):
             raise InputError(f"{self.title} has nothing to learn from: the setting holds no image")
         self.begin(network, examples)
+        learning = Averaged(network, self.averaging) if self.averaging else None
         epochs = math.ceil(self.steps / math.ceil(len(examples) / self.batch_size))
         groups: list[dict[str, Any]] = [
             {
@@ -154,7 +180,7 @@ class LearnedAttack(Attack):
         ]
         seconds = fit(
             f"training {self.title}",
-            network,
+            learning or network,
             torch.optim.AdamW(groups, lr=self.learning_rate),
             count=len(examples),
             batch=lambda rows, _: (as_floats(examples.pixels[rows]), examples.values[rows]),
@@ -164,8 +190,8 @@ class LearnedAttack(Attack):
             batch_size=self.batch_size,
             seed=seed,
             identity={
-                "attack": type(self).__name__,
-                "setting": adversary.setting.name,
+                "attack": self.learner().__name__,
+                "setting": self.trained_in(adversary.setting).name,
                 "features": adversary.feature_shape,
                 "cloud": tensors_digest(adversary.cloud.state_dict()),
                 "seed": seed,
@@ -173,7 +199,10 @@ class LearnedAttack(Attack):
             },
             conditions=conditions,
             device=adversary.device,
+            after_step=learning.update if learning else lambda: None,
         )
+        if learning:
+            learning.hand_over()
         self.finish(network, examples)
         return seconds
 

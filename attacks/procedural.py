@@ -1,49 +1,127 @@
-"""Images that anyone can draw: what an adversary without images calibrates itself on."""
+"""Images that anyone can draw: what an adversary without images asks and calibrates itself with.
+
+They have what photographs and drawings share, so that what is learned from them carries over:
+a spectrum of 1/f (Field, 1987), surfaces that occlude one another with sharp edges at every scale
+(the dead leaves of Lee, Mumford and Huang, 2001), shading, and strokes of a pen.
+"""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
 
+from .draws import Draws
+
+#: Images that are drawn at once; it decides memory and nothing else.
+_AT_ONCE = 256
+#: Surfaces of a scene and strokes of a drawing at most, and the straight parts of a stroke.
+LEAVES, STROKES, PARTS = 16, 2, 6
+_CPU = torch.device("cpu")
+
 
 def procedural_images(count: int, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """N×C×H×W in [0, 1], float32 on the CPU: smooth clouds with flat discs and boxes before them.
+    """N×C×H×W in [0, 1], float32 on the CPU; image k does not depend on how many there are.
 
-    The clouds are noise of amplitude 1/f, the spectrum of natural images (Field, 1987). Half of
-    the images are dark with a few bright strokes of the same clouds, as drawings are.
+    Half of those of one channel, and a quarter of others, are drawn with strokes.
     """
-    clouds = _clouds(count, shape, generator)
-    images = torch.stack([_with_shapes(each, generator) for each in clouds])
-    sketches = torch.sigmoid(12 * (_clouds(count, shape, generator) - 0.62))
-    drawn = torch.arange(count).view(-1, 1, 1, 1) % 2 == 1
-    return torch.where(drawn, images * sketches, images).clamp(0, 1)
+    seed = int(torch.randint(1 << 62, (), generator=generator))
+    numbers = torch.arange(count).split(_AT_ONCE)
+    return torch.cat([_images(Draws(seed, part.tolist(), _CPU), shape) for part in numbers])
 
 
-def _clouds(count: int, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Noise of amplitude 1/f in each channel, most of it shared, scaled into [0, 1]."""
+def _images(draws: Draws, shape: tuple[int, ...]) -> Tensor:
+    channels = shape[0]
+    scenes = _leaves(draws, clouds(draws, shape), clouds(draws, shape))
+    light, contrast, kind, ground = draws.uniform(4, 1, 1, 1).unbind(1)
+    scenes = 0.5 + (0.4 + 0.6 * contrast) * (scenes - 0.5) + 0.5 * (light - 0.5)
+    ink, colour = strokes(draws, shape), _colours(draws, channels)
+    if channels == 1:  # white on black, as often as not
+        page = torch.where(ground < 0.5, 0.0, scenes)
+        colour = torch.where(ground < 0.5, 0.7 + 0.3 * colour, colour)
+    else:
+        page = scenes
+    drawn = page + ink * (colour - page)
+    return torch.where(kind < (0.5 if channels == 1 else 0.25), drawn, scenes).clamp(0, 1)
+
+
+def clouds(draws: Draws, shape: tuple[int, ...]) -> Tensor:
+    """Noise of amplitude 1/f^a, a from 1 to 2, most of it shared by the channels, in [0, 1]."""
     channels, height, width = shape
     rows = torch.fft.fftfreq(height)[:, None]
     columns = torch.fft.rfftfreq(width)[None]
-    amplitude = 1 / (rows.square() + columns.square()).sqrt().clamp_min(1 / max(height, width))
-    shared = torch.randn(count, 1, height, width, generator=generator)
-    own = torch.randn(count, channels, height, width, generator=generator)
-    noise = torch.fft.irfft2(torch.fft.rfft2(shared + 0.5 * own) * amplitude, s=(height, width))
+    frequency = (rows.square() + columns.square()).sqrt().clamp_min(1 / max(height, width))
+    amplitude = frequency ** -(1 + draws.uniform(1, 1, 1))
+    mixed = draws.normal(1, height, width) + 0.3 * draws.normal(channels, height, width)
+    noise = torch.fft.irfft2(torch.fft.rfft2(mixed) * amplitude, s=(height, width))
     low, high = noise.amin((1, 2, 3), keepdim=True), noise.amax((1, 2, 3), keepdim=True)
     scaled: Tensor = (noise - low) / (high - low)
     return scaled
 
 
-def _with_shapes(image: Tensor, generator: torch.Generator) -> Tensor:
-    """The image behind one to five discs and boxes of one colour each."""
-    channels, height, width = image.shape
-    rows = torch.arange(height).view(-1, 1) / height
-    columns = torch.arange(width).view(1, -1) / width
-    for _ in range(int(torch.randint(1, 6, (), generator=generator))):
-        y, x, size, kind = torch.rand(4, generator=generator)
-        radius = 0.08 + 0.25 * size
-        down, right = (rows - y).abs(), (columns - x).abs()
-        disc = down.square() + right.square() < radius**2
-        inside = disc if kind < 0.5 else (down < radius) & (right < 0.7 * radius)
-        colour = torch.rand(channels, 1, 1, generator=generator)
-        image = torch.where(inside, colour, image)
-    return image
+def _leaves(draws: Draws, scenes: Tensor, grain: Tensor) -> Tensor:
+    """Scenes N×C×H×W behind up to LEAVES discs and boxes, turned, shaded and grained.
+
+    Radii have the density r^-3, which makes a scene look alike at every scale.
+    """
+    rows, columns = _axes(scenes)
+    pixel = 1 / max(scenes.shape[2:])
+    some = draws.uniform(1, 1, 1)
+    for number in range(LEAVES):
+        u = draws.uniform(9, 1, 1, 1).unbind(1)
+        radius = 0.08 / (1 - 0.99 * u[0]).sqrt()
+        angle, stretch = math.pi * u[1], 0.5 + u[2]
+        down, right = rows - u[3], columns - u[4]
+        along = (angle.cos() * right + angle.sin() * down) * stretch
+        across = (angle.cos() * down - angle.sin() * right) / stretch
+        disc = (along.square() + across.square()).sqrt()
+        distance = torch.where(u[5] < 0.5, disc, torch.maximum(along.abs(), across.abs())) - radius
+        inside = torch.sigmoid(-distance / (pixel * (0.1 + 0.6 * u[6].square())))
+        shade = 0.6 * (u[7] - 0.5) * along / radius.clamp_min(0.2)
+        fill = _colours(draws, scenes.shape[1]) + shade + 0.5 * u[8].square() * (grain - 0.5)
+        scenes = torch.where(number < LEAVES * some, scenes + inside * (fill - scenes), scenes)
+    return scenes
+
+
+def strokes(draws: Draws, shape: tuple[int, ...]) -> Tensor:
+    """N×1×H×W in [0, 1]: how much ink lies on each pixel under one or two bent strokes of a pen."""
+    _, height, width = shape
+    some = draws.uniform(1, 1, 1)
+    ink = torch.zeros(len(some), 1, height, width)
+    rows, columns = _axes(ink)
+    pixel = 1 / max(height, width)
+    for number in range(STROKES):
+        y, x, way, pen = draws.uniform(4, 1, 1, 1).unbind(1)
+        y, x, way = 0.25 + 0.5 * y, 0.25 + 0.5 * x, 2 * math.pi * way
+        turns, steps = draws.uniform(2, PARTS, 1, 1, 1).unbind(1)
+        bend = 2.4 * (draws.uniform(1, 1, 1) - 0.5)
+        distance = torch.full_like(ink, 9.0)
+        for part in range(PARTS):
+            way = way + bend + 1.2 * (turns[:, part] - 0.5)
+            length = 0.04 + 0.16 * steps[:, part]
+            down, right = length * way.sin(), length * way.cos()
+            along = ((rows - y) * down + (columns - x) * right) / length.square()
+            along = along.clamp(0, 1)
+            off = (rows - y - along * down).square() + (columns - x - along * right).square()
+            distance = torch.minimum(distance, off.sqrt())
+            y, x = (y + down).clamp(0.1, 0.9), (x + right).clamp(0.1, 0.9)
+        reach = pixel * (0.5 + 1.3 * pen)
+        drawn = torch.sigmoid((reach - distance) / (0.35 * pixel))
+        ink = torch.where(number < 1 + (some < 0.4), torch.maximum(ink, drawn), ink)
+    return ink
+
+
+def _colours(draws: Draws, channels: int) -> Tensor:
+    """N×C×1×1 in [0, 1], the channels of a colour near one another."""
+    gray = draws.uniform(1, 1, 1)
+    return (gray + 0.13 * draws.normal(channels, 1, 1) * (channels > 1)).clamp(0, 1)
+
+
+def _axes(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Centres of the rows, H×1, and of the columns, 1×W, in [0, 1]."""
+    height, width = images.shape[2:]
+    return (
+        (torch.arange(height) + 0.5).view(-1, 1) / height,
+        (torch.arange(width) + 0.5).view(1, -1) / width,
+    )

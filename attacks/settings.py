@@ -1,4 +1,4 @@
-"""Threat models as values: what Table 1 of the paper grants (§3.1)."""
+"""Threat models as values: what Table 1 of the paper grants (§3.1), and one beyond it."""
 
 from __future__ import annotations
 
@@ -82,6 +82,14 @@ SETTINGS = {
             "White-box",
             "§4",
             frozenset({Capability.EDGE, Capability.STRUCTURE}),
+        ),
+        Setting(
+            "white_box_same_dist",
+            "white_box",
+            "White-box, same distribution",
+            "beyond the paper",
+            frozenset({Capability.EDGE, Capability.STRUCTURE, Capability.DATA}),
+            "same_distribution",
         ),
         Setting(
             "black_box_same_set",

@@ -32,6 +32,7 @@ from splitzoo.attacks import (
 )
 from splitzoo.attacks.affine_inversion import AffineInversion
 from splitzoo.attacks.constant_image import GrayImage, MeanImage
+from splitzoo.attacks.residual_decoder import ResidualDecoder
 from splitzoo.attacks.rmle import RMLE, ReleasedRMLE
 from splitzoo.zoo import Images, Network, Target, chain_target
 from splitzoo.zoo.resume import Conditions
@@ -81,6 +82,15 @@ CASES = {
         InverseNetwork,
         {**_OFFLINE, "released": "lenet/conv1", "noise_images": 24},
         frozenset({_QUERY}),
+    ),
+    "decoder": Case(
+        ResidualDecoder, {**_OFFLINE, "width": 8, "queries": 30}, frozenset({_QUERY, _DATA})
+    ),
+    "decoder_from_pictures": Case(
+        ResidualDecoder,
+        {**_OFFLINE, "width": 8, "queries": 24},
+        frozenset({_QUERY}),
+        split="relu1",
     ),
     "shadow_model": Case(
         ShadowModel, {**_ONLINE, **_OFFLINE, **_TABLE5}, frozenset({_DATA, _STRUCTURE})
@@ -161,7 +171,7 @@ def golden_run(name: str, device: torch.device = CPU) -> dict[str, Tensor]:
         return {"recovered": on_cpu(attack.prepare(adversary).reconstruct(features), device)}
     network, _ = attack.train(adversary, conditions=Conditions("float32"))
     with torch.no_grad():
-        answer = network(features if isinstance(attack, InverseNetwork) else secret)
+        answer = network(secret if attack.kind == "shadow" else features)
     recovered = attack.prepare(adversary, network=network).reconstruct(features)
     return {
         "learned": on_cpu(answer, device)[:, :, ::3, ::3],

@@ -19,7 +19,8 @@ def test_every_cell_of_tables_3_4_6_and_8_is_planned() -> None:
     numbers = [table.number for table in TABLES]
     assert {number: 5 * numbers.count(number) for number in numbers} == {3: 5, 4: 15, 6: 20, 8: 5}
     assert len(set(paper_runs())) == 45
-    assert {each.scenario.setting.name for each in paper_runs()} == set(SETTINGS)
+    covered = {each.scenario.setting.name for each in paper_runs()}
+    assert covered == set(SETTINGS) - {"white_box_same_dist"}, "the paper's own settings"
     assert [each.scenario.target.split for each in sweep_runs()] == list(networks()["lenet"].splits)
     assert len(planned_runs()) == 45 + 9
 

@@ -72,6 +72,7 @@ EDGE, STRUCTURE, QUERY, DATA = Capability
 #: Table 1, row by row: what is granted, and which images.
 TABLE_1: dict[str, tuple[set[Capability], str | None]] = {
     "white_box": ({EDGE, STRUCTURE}, None),
+    "white_box_same_dist": ({EDGE, STRUCTURE, DATA}, "same_distribution"),  # beyond the paper
     "black_box_same_set": ({QUERY, DATA}, "training_set"),
     "black_box_same_dist": ({QUERY, DATA}, "same_distribution"),
     "black_box_rand_set": ({QUERY}, None),

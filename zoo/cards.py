@@ -23,6 +23,10 @@ _PURPOSE = {
         "An Inverse-Network: maps the features of its target to images. What a black-box "
         "adversary trains (He, Zhang and Lee, ACSAC 2019, §5)."
     ),
+    "decoder": (
+        "A decoder: maps the features of its target to images. What a black-box adversary trains "
+        "today, and where a white-box one begins its descent."
+    ),
     "shadow": (
         "A shadow edge: imitates the edge of its target, so that rMLE can be run over it. What "
         "an adversary trains who does not hold the edge (He, Zhang and Lee, ACSAC 2019, §6, §7.3)."

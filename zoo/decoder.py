@@ -2,21 +2,29 @@
 
 Whatever an edge sends is brought onto a grid: feature maps are one already, a transformer's
 tokens are laid out as one (its class token beside each), and anything else is spread over one by
-a fully connected layer. Residual blocks follow, with sub-pixel upsampling (Shi et al., CVPR 2016)
-between them, until the grid is as large as the image.
+a fully connected layer. A cell of the grid stands for a square of pixels, as wide as the largest
+power of two with which the grid does not reach beyond the image; what an edge's borders have cost
+is padded. Residual blocks without normalisation (Lim et al., CVPR-W 2017) follow where convolutions
+are cheap, at half the image's size or below, with sub-pixel upsampling (Shi et al., CVPR 2016)
+between the sizes and up to the image.
 """
 
 from __future__ import annotations
 
+import math
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .blocks import Residual
 from .portable import Portable
 from .shapes import Shape, token_side
 
-#: A grid that a vector is spread over is not larger than this a side.
-_SMALLEST_GRID = 8
+#: Pixels a side that a cell stands for where a vector is spread over a grid.
+_SPREAD = 4
+#: Residual blocks at the size of the grid; half as many at each larger one.
+BLOCKS = 4
 _EPSILON = 1e-6
 
 
@@ -45,6 +53,12 @@ class Standardize(Portable, nn.Module):
         self.mean.copy_(values.mean(dim=over, keepdim=True)[0])
         self.std.copy_(torch.where(std > _EPSILON * std.amax().clamp_min(_EPSILON), std, 1.0))
 
+    @torch.no_grad()
+    def rescale(self, scale: float) -> None:
+        """Take features that are so many times as large."""
+        self.mean.mul_(scale)
+        self.std.mul_(scale)
+
 
 class TokensToGrid(Portable, nn.Module):
     """Tokens N×T×D -> N×D×s×s; with a class token in front, N×2D×s×s."""
@@ -63,53 +77,85 @@ class TokensToGrid(Portable, nn.Module):
         return torch.cat([grid, first], 1)
 
 
+class Fit(Portable, nn.Module):
+    """Maps N×D×h×w -> N×D×`side`, padded with zeros or cut, alike on both sides."""
+
+    def __init__(self, side: tuple[int, int]) -> None:
+        super().__init__()
+        self.side = side
+
+    def forward(self, values: Tensor) -> Tensor:
+        down, right = (want - has for want, has in zip(self.side, values.shape[2:], strict=True))
+        before = right // 2, down // 2
+        return F.pad(values, (before[0], right - before[0], before[1], down - before[1]))
+
+
 class Decoder(Portable, nn.Module):
     """Features N×`features` -> images N×`images` (C×H×W), not clamped.
 
     Args:
         features, images: shapes of one image's, without N.
-        width: channels of the residual blocks.
-        blocks: residual blocks at each size of the grid.
+        width: channels of the residual blocks at half the image's size; below, half as many more.
     """
 
-    def __init__(self, features: Shape, images: Shape, *, width: int = 64, blocks: int = 2) -> None:
+    def __init__(self, features: Shape, images: Shape, *, width: int = 64) -> None:
         super().__init__()
         self.standardize = Standardize(features)
-        self.to_grid, channels, side = _to_grid(features, images, width)
-        layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1)]
-        layers += [_block(width) for _ in range(blocks)]
-        while 2 * side[0] <= images[1] and 2 * side[1] <= images[2]:
-            layers += [nn.Conv2d(width, 4 * width, 3, padding=1), nn.PixelShuffle(2), nn.ReLU()]
-            side = 2 * side[0], 2 * side[1]
-            layers += [_block(width)]
-        if side != images[1:]:
-            layers.append(nn.Upsample(images[1:], mode="bilinear", align_corners=False))
-        layers += [_block(width), nn.Conv2d(width, images[0], 3, padding=1)]
-        self.layers = nn.Sequential(*layers)
+        self.to_grid, channels, stride = _to_grid(features, images, width)
+        layers: list[nn.Module] = [Fit(_grid(images, stride))]
+        if stride == 1:  # four pixels to a cell
+            layers += [Fit(_even(images)), nn.PixelUnshuffle(2)]
+            channels, stride = 4 * channels, 2
+        wide = width if stride == 2 else width * 3 // 2
+        layers.append(nn.Conv2d(channels, wide, 3, padding=1))
+        layers += [_block(wide) for _ in range(BLOCKS)]
+        while stride > 2:
+            stride //= 2
+            narrow = width if stride == 2 else wide
+            layers += [nn.Conv2d(wide, 4 * narrow, 3, padding=1), nn.PixelShuffle(2)]
+            layers += [_block(narrow) for _ in range(BLOCKS // 2)]
+            wide = narrow
+        layers += [nn.Conv2d(wide, 4 * images[0], 3, padding=1), nn.PixelShuffle(2)]
+        self.layers = nn.Sequential(*layers, Fit((images[1], images[2])))
 
     def forward(self, features: Tensor) -> Tensor:
         images: Tensor = self.layers(self.to_grid(self.standardize(features)))
         return images + 0.5
 
 
-def _to_grid(features: Shape, images: Shape, width: int) -> tuple[nn.Module, int, tuple[int, int]]:
-    """What brings features onto a grid, and its channels and size."""
+def _to_grid(features: Shape, images: Shape, width: int) -> tuple[nn.Module, int, int]:
+    """What brings features onto a grid, its channels, and the pixels a side of a cell."""
     if len(features) == 3:
-        return nn.Identity(), features[0], (features[1], features[2])
+        return nn.Identity(), features[0], _stride(features[1:], images)
     side = token_side(features)
     if side is not None:
         with_class = features[0] != side * side
-        return TokensToGrid(side), features[1] * (2 if with_class else 1), (side, side)
-    height, width_ = images[1], images[2]
-    while min(height, width_) >= 2 * _SMALLEST_GRID and height % 2 == 0 and width_ % 2 == 0:
-        height, width_ = height // 2, width_ // 2
+        channels = features[1] * (2 if with_class else 1)
+        return TokensToGrid(side), channels, _stride((side, side), images)
+    grid = _grid(images, _SPREAD)
     spread = nn.Sequential(
         nn.Flatten(),
-        nn.Linear(int(torch.tensor(features).prod()), width * height * width_),
-        nn.Unflatten(1, (width, height, width_)),
+        nn.Linear(math.prod(features), width * math.prod(grid)),
+        nn.Unflatten(1, (width, *grid)),
         nn.ReLU(),
     )
-    return spread, width, (height, width_)
+    return spread, width, _SPREAD
+
+
+def _stride(grid: Shape, images: Shape) -> int:
+    """The largest power of two with which a grid does not reach beyond the image; at least 1."""
+    ratio = min(image // cells for image, cells in zip(images[1:], grid, strict=True))
+    return 1 << max(0, ratio.bit_length() - 1)
+
+
+def _grid(images: Shape, stride: int) -> tuple[int, int]:
+    """Cells of that many pixels a side that cover an image; an even number of each larger one."""
+    cells = [math.ceil(size / stride) for size in images[1:]]
+    return cells[0], cells[1]
+
+
+def _even(images: Shape) -> tuple[int, int]:
+    return images[1] + images[1] % 2, images[2] + images[2] % 2
 
 
 def _block(width: int) -> Residual:
@@ -118,4 +164,4 @@ def _block(width: int) -> Residual:
         nn.ReLU(),
         nn.Conv2d(width, width, 3, padding=1),
     )
-    return Residual(body, nn.Identity(), nn.ReLU())
+    return Residual(body, nn.Identity(), nn.Identity())

@@ -114,7 +114,8 @@ def list_models(pattern: str = "*", *, kind: str | None = None) -> list[str]:
 
     Args:
         pattern: of the name, with `*` and `?` as in a shell.
-        kind: "target", "judge", "inverse" or "shadow"; None for all. UnknownNameError for another.
+        kind: "target", "judge", "inverse", "decoder" or "shadow"; None for all. UnknownNameError
+            for another.
     """
     if kind is not None and kind not in KINDS:
         raise UnknownNameError("kind of checkpoint", kind, KINDS)

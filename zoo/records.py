@@ -17,7 +17,8 @@ class Record:
 
     Attributes:
         name: key in the manifest and in `splitzoo info NAME`.
-        kind: "target" (a network that is attacked), "judge", "inverse" or "shadow".
+        kind: "target" (a network that is attacked), "judge", "inverse", "decoder" or
+            "shadow".
         architecture: the constructor and its arguments, e.g. {"network": "lenet"}.
         file: plain file name, in `zoo/checkpoints/` and in the Hub repository.
         sha256, bytes: of that file.
@@ -65,7 +66,7 @@ def _problems(record: Record) -> Iterator[str]:
     for field in ("sha256", "content_sha256"):
         if not matches(_SHA256, getattr(record, field)):
             yield f"{field} of {record.name} is not 64 hexadecimal digits"
-    attackers = record.kind in ("inverse", "shadow")
+    attackers = record.kind in ATTACKERS
     if record.kind not in KINDS:
         yield f"kind of {record.name} is none of {', '.join(KINDS)}"
     if attackers != (record.target_sha256 is not None) or (
@@ -125,12 +126,14 @@ def _training_problems(record: Record) -> Iterator[str]:
         value = training.get(name, 0)
         if not _is_measure(value) or value < 0:
             yield f"{name} of {record.name} are not a number from 0 on"
-    if record.kind in ("inverse", "shadow") and not {"seconds", "queries"} <= set(training):
+    if record.kind in ATTACKERS and not {"seconds", "queries"} <= set(training):
         yield f"training of {record.name} lacks its seconds or queries"
 
 
 _SHA256 = r"[0-9a-f]{64}"
-KINDS = ("target", "judge", "inverse", "shadow")
+#: What an adversary trains, against a target.
+ATTACKERS = ("inverse", "decoder", "shadow")
+KINDS = ("target", "judge", *ATTACKERS)
 
 
 def matches(pattern: str, value: Any) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...attacks import InverseNetwork, LearnedAttack
+from ...attacks import LearnedAttack
 from ...zoo import (
     Images,
     Record,
@@ -34,7 +34,7 @@ from ..score.metrics.ssim import ssim
 from ..secrets.evaluation import evaluation_set
 from ..store.provenance import today, versions
 from .deterministic import deterministic
-from .plan import planned_runs
+from .plan import further_runs, planned_runs
 from .runs import Run
 
 #: Images on which a learned network's worth is reported; it has not been trained on them.
@@ -56,7 +56,7 @@ def trainable() -> dict[str, Run | str]:
     """
     judges = {f"{dataset}_judge": dataset for dataset in JUDGES}
     learned = {}
-    for run in planned_runs():
+    for run in [*planned_runs(), *further_runs()]:
         name = run.checkpoint_name()
         if name is not None:
             learned[name] = run
@@ -205,13 +205,13 @@ def _learned(name: str, run: Run, device: torch.device, conditions: Conditions) 
     architecture = attack.architecture(adversary)
     network, seconds = attack.train(adversary, seed=run.seed, conditions=conditions)
     record = _record(
-        "inverse" if isinstance(attack, InverseNetwork) else "shadow",
+        attack.kind,
         architecture,
         dataset,
         target.normalisation,
         run.seed,
     )
-    images: Any = f"Gaussian noise, {adversary.queries} draws"
+    images: Any = f"{attack.drawn}, {adversary.queries} draws"
     if setting.images is not None:
         images = holding(dataset, setting.images).describe()
     record["target_sha256"] = run.target_sha256
@@ -220,7 +220,12 @@ def _learned(name: str, run: Run, device: torch.device, conditions: Conditions) 
     other = "training_set" if setting.images == "same_distribution" else "same_distribution"
     unseen = holding(dataset, other).load().subset(torch.arange(_UNSEEN))
     reached = _worth(network, target, unseen, record["kind"], device)
-    return Trained(network.cpu().state_dict(), {**record, "reached": reached})
+    weights = {name for name, _ in network.named_parameters()}
+    tensors = {
+        name: value.to(attack.stored_as) if name in weights else value
+        for name, value in network.cpu().state_dict().items()
+    }
+    return Trained(tensors, {**record, "reached": reached})
 
 
 @torch.no_grad()
@@ -234,7 +239,7 @@ def _worth(
     """What a learned network does on images that neither it nor the benchmark's score has seen."""
     pixels = unseen.floats().to(device)
     features = target.edge(pixels)
-    if kind == "inverse":
+    if kind != "shadow":
         recovered = network(features).clamp(0, 1).cpu()
         return {
             "psnr": round(mean(psnr(pixels.cpu(), recovered)).value, 2),

@@ -36,6 +36,17 @@ def planned_runs() -> list[Run]:
     return list(dict.fromkeys(paper_runs() + sweep_runs()))
 
 
+def further_runs() -> list[Run]:
+    """Runs beyond the paper whose networks are published."""
+    targets = ("lenet/relu2", "cifar_cnn/relu22", "cifar_cnn/relu32")
+    settings = ("black_box_same_set", "black_box_same_dist", "black_box_rand_set")
+    return [
+        Run(Scenario(get_setting(setting), published(target)), "decoder")
+        for target in targets
+        for setting in settings
+    ]
+
+
 def all_runs(attacks: Iterable[str]) -> list[Run]:
     """These attacks on every split of every network, in every setting that allows them."""
     return [

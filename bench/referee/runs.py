@@ -14,7 +14,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from ...attacks import Attack, LearnedAttack, configured
+from ...attacks import Attack, Capability, LearnedAttack, configured
 from ...attacks.by_name import checkpoint_name, get_attack
 from ...zoo import (
     CapabilityError,
@@ -121,8 +121,9 @@ class Run:
         """How the network that the attack learns here is trained, as its record keeps it."""
         attack = self.configure()
         assert isinstance(attack, LearnedAttack)
-        setting = self.scenario.setting.name
-        return plain({"attack": type(attack).__name__, "setting": setting, **attack.recipe()})
+        setting = attack.trained_in(self.scenario.setting).name
+        learner = attack.learner().__name__
+        return plain({"attack": learner, "setting": setting, **attack.recipe()})
 
     def published(self) -> Record | None:
         """The record of the network that the attack learns here, if one has been published.
@@ -248,7 +249,8 @@ def carry_out(
     offline, queries, network = recovery.offline_seconds, recovery.queries, recovery.network
     if record:
         offline += record.training["seconds"]
-        queries += record.training["queries"]
+        if not run.scenario.setting.allows(Capability.EDGE):
+            queries += record.training["queries"]
         network = network_used(record)
     result = Result(
         benchmark_version=BENCHMARK_VERSION,
