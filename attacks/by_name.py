@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from ..zoo import MisuseError, UnknownNameError
-from ..zoo.discovery import modules
+from ..zoo.discovery import by_name, modules
 from .base import Attack
 from .learned import LearnedAttack
 from .recipes import FIELDS
@@ -28,9 +28,10 @@ from .tuned import tuned
 @cache
 def catalogue() -> dict[str, type[Attack]]:
     """Every attack by name: those of this folder, and those that `load_attack` has brought."""
-    found: dict[str, type[Attack]] = {}
-    for module in modules(sys.modules[__package__]):
-        found.update({attack.name: attack for attack in named_attacks(module)})
+    here = modules(sys.modules[__package__])
+    found: dict[str, type[Attack]] = by_name(
+        (attack.name, attack, module) for module in here for attack in named_attacks(module)
+    )
     order = [*FIELDS, *sorted(set(found) - set(FIELDS))]
     return {name: found[name] for name in order}
 

@@ -176,7 +176,7 @@ class LearnedAttack(Attack):
                 "params": [p for p in network.parameters() if p.dim() > 1],
                 "weight_decay": self.weight_decay,
             },
-            {"params": [p for p in network.parameters() if p.dim() == 1], "weight_decay": 0.0},
+            {"params": [p for p in network.parameters() if p.dim() <= 1], "weight_decay": 0.0},
         ]
         seconds = fit(
             f"training {self.title}",

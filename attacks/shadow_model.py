@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..zoo import Half, derived_edge, shadow_edge
 from ..zoo.shapes import shape_text
 from .adversary import Adversary
+from .layout import laid_out
 from .learned import Examples, LearnedAttack, ask_edge, query_pixels
 from .rmle import RMLE
 from .settings import Capability
@@ -51,7 +52,7 @@ class EdgeReconstruction(LearnedAttack, RMLE):
         return derived_edge(adversary.input_shape, adversary.feature_shape, adversary.normalisation)
 
     def adopt(self, adversary: Adversary, network: nn.Module) -> tuple[nn.Module, tuple[int, ...]]:
-        return network.to(memory_format=torch.channels_last), adversary.input_shape
+        return laid_out(network, adversary.input_shape), adversary.input_shape
 
 
 @dataclass(frozen=True, kw_only=True)

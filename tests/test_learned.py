@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
 from splitzoo.attacks import (
     SETTINGS,
     Adversary,
@@ -20,6 +22,7 @@ from splitzoo.attacks import (
     catalogue,
     configured,
 )
+from splitzoo.attacks.learned import Examples
 from splitzoo.zoo import (
     INVERSES,
     OTHER_STRUCTURES,
@@ -34,7 +37,8 @@ from splitzoo.zoo import (
     shadow_edge,
 )
 from splitzoo.zoo.resume import Conditions
-from torch import Tensor
+from splitzoo.zoo.tensor_files import write_tensors
+from torch import Tensor, nn
 
 CPU = torch.device("cpu")
 
@@ -84,6 +88,44 @@ def test_a_shadow_of_another_structure_is_another_structure() -> None:
             for structure in ("same_net", "diff_net")
         ]
         assert shapes[0] != shapes[1]
+
+
+class Scaled(nn.Module):
+    """A network whose one weight has no dimension."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.scale * F.pad(features[:, :1], (2, 2, 2, 2))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaling(InverseNetwork):
+    def build(self, adversary: Adversary) -> nn.Module:
+        return Scaled()
+
+    def finish(self, network: nn.Module, examples: Examples) -> None:
+        """There is no first layer to fold the features' scale into."""
+
+
+def test_a_number_without_a_dimension_is_trained_kept_and_stored(
+    lenet: Target, images: Images, tmp_path: Path
+) -> None:
+    """It moves, and comes out of the progress file and out of its own with no dimension."""
+    attack = Scaling(steps=6, batch_size=16)
+    adversary = adversary_in("black_box_same_set", lenet, images)
+    whole, _ = attack.train(adversary)
+    trained = whole.get_parameter("scale")
+    assert trained.dim() == 0
+    assert trained != 0.5
+    conditions = Conditions(progress_file=tmp_path / "progress.safetensors")
+    again, _ = attack.train(adversary, conditions=conditions)
+    resumed, _ = attack.train(adversary, conditions=conditions)
+    assert torch.equal(resumed.get_parameter("scale"), again.get_parameter("scale"))
+    write_tensors(tmp_path / "scaled.safetensors", whole.state_dict())
+    assert torch.equal(load_file(tmp_path / "scaled.safetensors")["scale"], trained)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +15,7 @@ from splitzoo.bench.referee import runs
 from splitzoo.bench.referee.offline import is_finished
 from splitzoo.bench.store import PUBLISHED
 from splitzoo.zoo import Manifest, Target, content_sha256, get_network, load_split, manifest
-from splitzoo.zoo.loading import content_of
+from splitzoo.zoo.loading import content_of, content_of_network
 from splitzoo.zoo.manifests import FOLDER
 from torch import nn
 
@@ -45,6 +47,46 @@ def change_a_layer(model: Target) -> None:
 
 def change_a_type(model: Target) -> None:
     model.cloud.get_submodule("fc1").double()
+
+
+class Loose(nn.Module):
+    """A network with parameters of its own, one of them a single number, and a knob."""
+
+    def __init__(self, knob: float = 1.0) -> None:
+        super().__init__()
+        self.scale, self.token = nn.Parameter(torch.tensor(2.0)), nn.Parameter(torch.ones(3))
+        self.register_buffer("kept", torch.zeros(3), persistent=False)
+        self.inner = nn.Sequential(nn.GroupNorm(2, 4), nn.ELU(1.0), nn.Flatten())
+        self.knobbed = Knobbed(knob)
+
+
+class Knobbed(nn.Module):
+    def __init__(self, knob: float) -> None:
+        super().__init__()
+        self.knob = knob
+
+
+def test_two_networks_share_a_hash_only_if_they_are_the_same() -> None:
+    """Values that no layer holds, numbers without a dimension, types, shapes and knobs count."""
+    changes: list[Callable[[Any], object]] = [
+        lambda model: model.scale.data.add_(1),
+        lambda model: model.token.data.add_(1),
+        lambda model: model.kept.add_(1),
+        lambda model: setattr(model, "token", nn.Parameter(torch.ones(3, 1))),
+        lambda model: setattr(model, "token", nn.Parameter(torch.ones(3).double())),
+        lambda model: setattr(model, "scale", nn.Parameter(torch.tensor([2.0]))),
+        lambda model: setattr(model.inner[0], "num_groups", 4),
+        lambda model: setattr(model.inner[1], "alpha", 0.5),
+        lambda model: setattr(model.knobbed, "knob", 2.0),
+        lambda model: setattr(model, "more", nn.Parameter(torch.ones(1))),
+    ]
+    hashes = [content_of_network(Loose(), {})]
+    for change in changes:
+        other = Loose()
+        change(other)
+        hashes.append(content_of_network(other, {}))
+    assert len(set(hashes)) == len(changes) + 1
+    assert content_of_network(Loose(), {}) == hashes[0]
 
 
 @pytest.mark.parametrize(

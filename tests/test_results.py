@@ -25,7 +25,7 @@ from splitzoo.bench import (
 )
 from splitzoo.bench.cli import main
 from splitzoo.bench.referee import runs
-from splitzoo.bench.referee.runs import network_used, plain
+from splitzoo.bench.referee.runs import carry_out, network_used, plain
 from splitzoo.bench.report.checks import outdated, unpublishable
 from splitzoo.bench.report.comparison import differences
 from splitzoo.bench.report.leaderboard import leaderboard_path, render, write_leaderboard
@@ -37,7 +37,7 @@ from splitzoo.bench.score.scoring import score, wrong_scores
 from splitzoo.bench.secrets import judging
 from splitzoo.bench.store import PUBLISHED
 from splitzoo.bench.store.result import BENCHMARK_VERSION, Cost, Made, NetworkUsed, Verification
-from splitzoo.zoo import Images, ResultError, files, manifest
+from splitzoo.zoo import Images, ResultError, files, get_defence, manifest
 from splitzoo.zoo.tensor_files import tensors_as_bytes
 
 CPU = torch.device("cpu")
@@ -455,6 +455,9 @@ def test_every_number_as_a_long_table(
     found = [row["value"] for row in table if row["metric"] == "psnr"]
     assert found == result.reported["psnr"]
     assert {row["split"] for row in table} == {"conv1"}
+    each = {(row["image"], row["metric"]) for row in table}
+    assert len(each) == len(table), "a row for each image and metric"
+    assert {row["image"] for row in table} == set(result.reported["indices"])
     arguments = ["leaderboard", "--profile", "paper10", "--results", str(store.folder)]
     assert main([*arguments, "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == table
@@ -462,6 +465,23 @@ def test_every_number_as_a_long_table(
     rows_of_csv = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [float(row["value"]) for row in rows_of_csv if row["metric"] == "psnr"] == found
     assert main([*arguments, "--format", "xml"]) == 2
+
+
+def test_the_table_tells_defences_and_fields_apart(store: ResultStore) -> None:
+    """By their fields too, or two rows of one attack would be averaged in pandas."""
+    defence = get_defence("gaussian_noise")
+    for sigma in (0.1, 0.2):
+        where = Run(scenario(CELL.key, "paper10", defence(sigma=sigma)), "gray_image")
+        carry_out(where, store, torch.device("cpu"))
+    chosen = (("step_size", 0.5),)
+    carry_out(Run(CELL, "rmle", overrides=(("iterations", 1), *chosen)), store, torch.device("cpu"))
+    table = load_results(store.folder, "paper10")
+    defended = {row["defence"] for row in table if row["attack"] == "gray_image"}
+    assert defended == {"gaussian_noise-sigma0.1", "gaussian_noise-sigma0.2"}
+    labels = {row["label"] for row in table if row["attack"] == "rmle"}
+    assert len(labels) == 2
+    assert "rmle" in labels
+    assert len({tuple(row.items()) for row in table}) == len(table)
 
 
 def test_a_tuple_among_the_fields_is_no_reason_to_run_again() -> None:

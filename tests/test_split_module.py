@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torchvision
-from splitzoo.attacks import RMLE, Adversary, InverseNetwork, get_setting
+from splitzoo.attacks import RMLE, Adversary, Attack, InverseNetwork, ShadowModel, get_setting
 from splitzoo.attacks.adversary import grant
 from splitzoo.zoo import Images, InputError, Target, UnknownNameError, places, split_module
 from torch import Tensor, nn
@@ -234,6 +234,39 @@ def test_a_cloud_that_is_cut_by_hooks_holds_nothing_of_the_edge(setting: str) ->
     assert module.head.weight.detach().numpy().tobytes() in given
     others = torch.rand(5, 3, 2, 2)
     assert torch.equal(handed.cloud(target.edge(others)), whole(module, others))
+
+
+class Viewing(nn.Module):
+    """Views what it convolves on both sides of the cut, as networks do that flatten so."""
+
+    def __init__(self, traced: bool) -> None:
+        super().__init__()
+        self.traced, self.first = traced, nn.Conv2d(3, 4, 3, padding=1)
+        self.mid, self.last = nn.Linear(4 * 36, 4 * 36), nn.Conv2d(4, 4, 3, padding=1)
+        self.head = nn.Linear(4 * 36, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.traced and x.sum() > 1e9:
+            x = -x
+        x = self.first(x)
+        x = self.mid(x.view(x.shape[0], -1)).view(x.shape)
+        return self.head(self.last(x).view(x.shape[0], -1))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("traced", [True, False])
+def test_what_views_its_values_is_attacked_too(traced: bool) -> None:
+    """Attacks lay images out channels last, where a view of what was convolved cannot be taken."""
+    images = torch.rand(3, 3, 6, 6)
+    target = split_module(Viewing(traced), "last", images)
+    features = target.edge(images).detach()
+    white_box = Adversary(get_setting("white_box"), target)
+    attacks: list[tuple[Attack, Adversary]] = [(RMLE(iterations=2, tv_weight=0.1), white_box)]
+    if traced:
+        own = Images((255 * images).byte(), torch.zeros(3, dtype=torch.long))
+        free = Adversary(get_setting("query_free_same_set_same_net"), target, data=own)
+        attacks.append((ShadowModel(steps=2, iterations=2, tv_weight=0.1), free))
+    for attack, adversary in attacks:
+        assert attack.prepare(adversary).reconstruct(features).shape == images.shape
 
 
 class Forking(nn.Module):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from .portable import Portable
 
-class Residual(nn.Module):
+
+class Residual(Portable, nn.Module):
     """`after(body(x) + shortcut(x))`: a block that learns what to add (He et al., CVPR 2016)."""
 
     def __init__(self, body: nn.Module, shortcut: nn.Module, after: nn.Module) -> None:

@@ -11,7 +11,11 @@ import torch
 from torch import Tensor, nn
 
 
-def content_sha256(layers: Mapping[str, nn.Module], architecture: Mapping[str, Any]) -> str:
+def content_sha256(
+    layers: Mapping[str, nn.Module],
+    architecture: Mapping[str, Any],
+    loose: Mapping[str, Tensor] | None = None,
+) -> str:
     """sha256 over an architecture and the names, types, shapes and bytes of all tensors.
 
     The architecture counts twice: as the constructor and arguments that a record keeps, and as
@@ -19,7 +23,9 @@ def content_sha256(layers: Mapping[str, nn.Module], architecture: Mapping[str, A
     Buffers that no checkpoint stores, such as the normalisation, count too. All splits of a
     network have the same hash, since they are the same network.
 
-    `layers` are its parts by name, from pixels on: `named_children()`, or `Target.named_layers()`.
+    Args:
+        layers: its parts by name, from pixels on: `named_children()`, or `Target.named_layers()`.
+        loose: tensors by name that belong to no part.
     """
     digest = hashlib.sha256(json.dumps(dict(architecture), sort_keys=True).encode())
     for name, layer in layers.items():
@@ -27,7 +33,15 @@ def content_sha256(layers: Mapping[str, nn.Module], architecture: Mapping[str, A
             digest.update(f"{path}: {_described(part)}\n".encode())
         tensors = {**dict(layer.named_parameters(name)), **dict(layer.named_buffers(name))}
         digest.update(tensors_digest(tensors).encode())
+    if loose:
+        digest.update(tensors_digest(loose).encode())
     return digest.hexdigest()
+
+
+def loose_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """A module's own parameters and buffers, those of its parts aside."""
+    own = module.named_parameters(recurse=False), module.named_buffers(recurse=False)
+    return {name: value for found in own for name, value in found}
 
 
 #: What decides how a layer computes, beside its tensors. Named here, since what PyTorch prints of
@@ -52,6 +66,33 @@ _SETTINGS = (
     "p",
     "negative_slope",
     "output_size",
+    "num_groups",
+    "normalized_shape",
+    "elementwise_affine",
+    "num_heads",
+    "batch_first",
+    "num_layers",
+    "bidirectional",
+    "activation_relu_or_gelu",
+    "norm_first",
+    "approximate",
+    "alpha",
+    "beta",
+    "threshold",
+    "value",
+    "lambd",
+    "min_val",
+    "max_val",
+    "lower",
+    "upper",
+    "dim",
+    "upscale_factor",
+    "downscale_factor",
+    "size",
+    "scale_factor",
+    "mode",
+    "align_corners",
+    "unflattened_size",
 )
 
 
@@ -64,8 +105,19 @@ def text_sha256(*texts: str) -> str:
 
 
 def _described(layer: nn.Module) -> str:
+    """Its type and settings: of a layer of PyTorch those named here, of any other all it shows."""
     settings = {name: getattr(layer, name) for name in _SETTINGS if hasattr(layer, name)}
+    if not type(layer).__module__.startswith("torch."):
+        shown = {name: value for name, value in vars(layer).items() if not name.startswith("_")}
+        plain = {name: value for name, value in shown.items() if _is_plain(value)}
+        settings |= {name: plain[name] for name in sorted(plain) if name != "training"}
     return f"{type(layer).__name__} {settings}"
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, value))
+    return isinstance(value, bool | int | float | str)
 
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import cast
 
 from . import datasets
-from .discovery import constants
+from .discovery import named
 from .errors import UnknownNameError
 from .sources import Source
 
@@ -43,8 +42,7 @@ class DataSet:
 @cache
 def all_datasets() -> Mapping[str, DataSet]:
     """Every data set by name: the `DATASET` of each file in `zoo/datasets/`."""
-    found = (cast(DataSet, each) for each in constants(datasets, "DATASET"))
-    return MappingProxyType({dataset.name: dataset for dataset in found})
+    return MappingProxyType(named(datasets, "DATASET"))
 
 
 def get_dataset(name: str) -> DataSet:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import ModuleType
+from typing import Any
+
+from .errors import MisuseError
 
 
 def modules(package: ModuleType) -> Iterator[ModuleType]:
@@ -14,8 +17,27 @@ def modules(package: ModuleType) -> Iterator[ModuleType]:
         yield importlib.import_module(f"{package.__name__}.{found.name}")
 
 
-def constants(package: ModuleType, name: str) -> Iterator[object]:
-    """The constant of that name of every module of a package that has one."""
-    for module in modules(package):
-        if hasattr(module, name):
-            yield getattr(module, name)
+def named(package: ModuleType, constant: str) -> dict[str, Any]:
+    """The constant of every module of a package that has one, by the `name` that each states.
+
+    MisuseError where two state the same.
+    """
+    found = ((each, getattr(each, constant, None)) for each in modules(package))
+    return by_name((value.name, value, module) for module, value in found if value is not None)
+
+
+def by_name(found: Iterable[tuple[str, Any, ModuleType]]) -> dict[str, Any]:
+    """Values by name, of triples with the module that each comes from.
+
+    MisuseError where two have the same name.
+    """
+    values: dict[str, Any] = {}
+    places: dict[str, ModuleType] = {}
+    for name, value, module in found:
+        if name in values:
+            raise MisuseError(
+                f"{places[name].__file__} and {module.__file__} both state the name {name!r}; "
+                "rename one of them"
+            )
+        values[name], places[name] = value, module
+    return values

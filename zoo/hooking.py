@@ -41,7 +41,7 @@ class _Hooked(nn.Module):
 
         handle = self.module.get_submodule(self.at).register_forward_hook(hook)
         try:
-            output = self.module(images.clone())
+            output = self.module(_copied(images))
         finally:
             handle.remove()
         if calls != self.call:
@@ -83,16 +83,21 @@ class _HookedCloud(_Hooked):
 
     def on(self, images: Tensor, features: Tensor) -> Any:
         """The outputs of features, where the part before the cut runs on the given images."""
-        return self._run(images, lambda _: features.clone())
+        return self._run(images, lambda _: _copied(features))
 
     def noting(self, features: Tensor, uses: Uses) -> None:
         """Run on features; tell `uses` when the cut is behind."""
 
         def put_in(_: Any) -> Tensor:
             uses.behind = True
-            return features.clone()
+            return _copied(features)
 
         self._run(features.new_zeros(len(features), *self.shape), put_in)
+
+
+def _copied(values: Tensor) -> Tensor:
+    """A copy in the usual order, in case the module views or writes into it."""
+    return values.clone(memory_format=torch.contiguous_format)
 
 
 def hooked(whole: Whole, copy: nn.Module, at: str, call: int) -> tuple[_HookedEdge, _HookedCloud]:

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from .content import content_sha256, tensors_digest
+from .content import content_sha256, loose_tensors, tensors_digest
 from .decoder import Decoder
 from .errors import CheckpointError, SplitzooError, UnknownNameError
 from .files import write_atomically
@@ -154,8 +154,9 @@ def content_with(tensors: Mapping[str, Tensor], architecture: Mapping[str, Any])
 
 def content_of_network(network: nn.Module, architecture: Mapping[str, Any]) -> str:
     """Content hash of a network in memory."""
-    layers = network.named_layers() if isinstance(network, Target) else network.named_children()
-    return content_sha256(dict(layers), architecture)
+    if isinstance(network, Target):
+        return content_sha256(dict(network.named_layers()), architecture)
+    return content_sha256(dict(network.named_children()), architecture, loose_tensors(network))
 
 
 def variants(prefix: str) -> list[str]:

@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import cast
 
 import torch
 from torch import nn
 
 from . import targets
-from .discovery import constants
+from .discovery import named
 from .errors import UnknownNameError
 from .recipe import Recipe
 
@@ -58,8 +57,7 @@ def _splits(layers: Callable[[], Layers]) -> tuple[str, ...]:
 @cache
 def networks() -> Mapping[str, Network]:
     """Every target architecture by name: the `NETWORK` of each file in `zoo/targets/`."""
-    found = (cast(Network, each) for each in constants(targets, "NETWORK"))
-    return MappingProxyType({network.name: network for network in found})
+    return MappingProxyType(named(targets, "NETWORK"))
 
 
 def get_network(name: str) -> Network:

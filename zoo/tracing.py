@@ -219,6 +219,7 @@ def traced(whole: Whole) -> Graph | str:
     tracer = _Tracer()
     try:
         graph = tracer.trace(root)
+        _without_views(graph)
         written = {name for name, m in whole.module.named_modules() if writes_in_place(m)}
         returned = _last_returned(tracer, _without_in_place(graph, written))
         larger = whole.batches[1]
@@ -286,6 +287,16 @@ def _size_of(features: fx.Node, seen: dict[int, Any]) -> Any:
     scaled = size if slope == 1 else graph.call_function(operator.mul, (size, slope))
     rest = low - few * slope
     return graph.call_function(operator.add, (scaled, rest)) if rest else scaled
+
+
+def _without_views(graph: fx.Graph) -> None:
+    """Let views of another shape be copies where they must: no half then minds in which order what
+    it is given, or its weights, lie in memory."""
+    for node in graph.nodes:
+        kinds = [*node.args[1:], *node.kwargs.values()]
+        reads_anew = any(isinstance(each, torch.dtype) for each in kinds)
+        if node.op == "call_method" and node.target == "view" and not reads_anew:
+            node.target = "reshape"
 
 
 def _without_in_place(graph: fx.Graph, written: set[str]) -> list[tuple[int, fx.Node, fx.Node]]:

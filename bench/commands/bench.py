@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from dataclasses import fields
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from ...zoo.errors import MisuseError
+from ...zoo.errors import MisuseError, UnknownNameError
 from ...zoo.files import ensure_writable
 from .options import (
     LOCAL_RESULTS,
@@ -88,6 +89,7 @@ def run(options: Namespace) -> int:
     from ..report.leaderboard import summary, write_leaderboard
     from ..report.rows import rows
     from ..report.standing import standing
+    from ..score.metrics.psnr import PSNR_CAP
 
     store = store_of(options)
     device = pick_device(options.device)
@@ -115,6 +117,8 @@ def run(options: Namespace) -> int:
     page = write_leaderboard(store, options.profile)
     for _, group in groupby(results, lambda result: result.scenario.setting):
         print("\n" + summary(rows(group), markdown=False))
+    if any(value == PSNR_CAP for each in results for value in each.reported.get("psnr", [])):
+        print(f"\nPSNR is capped at {PSNR_CAP:.0f} dB, that of an image recovered bit for bit.")
     print(f"\nleaderboard: {page}\npictures:    {store.figures(options.profile)}")
     return 1 if any(result.failure is not None for result in results) else 0
 
@@ -126,7 +130,12 @@ def make_defence(described: tuple[str, dict[str, Any]] | None) -> Defence | None
     from ...zoo import get_defence
 
     name, values = described
+    kind = get_defence(name)
+    known = [field.name for field in fields(kind)]
+    for each in values:
+        if each not in known:
+            raise UnknownNameError(f"field of {name}", each, known)
     try:
-        return get_defence(name)(**values)
+        return kind(**values)
     except TypeError as error:
         raise MisuseError(f"{name} cannot be made of these fields: {error}") from error

@@ -11,6 +11,7 @@ from ...attacks.described import described_attacks
 from ...attacks.settings import SETTINGS
 from ...zoo import targets
 from ...zoo.manifests import manifest
+from ...zoo.words import size
 from ..paper import SWEEP, TABLES, columns
 
 
@@ -33,7 +34,7 @@ def run(options: Namespace) -> int:
         for setting in SETTINGS.values()
     ]
     checkpoints = [
-        [record.name, record.kind, f"{record.bytes / 1e6:.1f} MB", record.sha256[:12]]
+        [record.name, record.kind, size(record.bytes), record.sha256[:12]]
         for record in manifest().records.values()
     ]
     for rows, header in (

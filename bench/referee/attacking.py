@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from ...attacks import Attack, LearnedAttack
-from ...zoo import Images, pick_precision, progress
+from ...zoo import Images, number_images, pick_precision, progress
 from ...zoo.loading import content_of_network
 from ...zoo.resume import Conditions
 from ...zoo.tensor_files import write_tensors
@@ -133,10 +133,11 @@ def attack_images(
         title = f"{scenario.key} {attack.title}"
         for start in progress(range(0, len(images), size), title, unit="batch"):
             rows = torch.arange(start, min(start + size, len(images)))
-            with torch.no_grad():  # of finished images too: a defence's noise counts them
-                features = target.edge(images.subset(rows).floats().to(device))
             if start + len(rows) <= done:
                 continue
+            number_images(target.edge, rows.tolist())
+            with torch.no_grad():
+                features = target.edge(images.subset(rows).floats().to(device))
             began = _now(device)
             recovered = next(prepared.stream([features], first=start))
             online += _now(device) - began

@@ -20,6 +20,7 @@ from ...zoo import (
     Target,
     check_features,
     check_images,
+    number_images,
     progress,
 )
 from ..scenarios import Scenario
@@ -45,6 +46,7 @@ def attack_isolated(
     network: nn.Module | None = None,
     order: int | None = None,
     numbers: Tensor | None = None,
+    places: Tensor | None = None,
     target: Target | None = None,
     kept: Kept | None = None,
 ) -> Recovery:
@@ -54,6 +56,8 @@ def attack_isolated(
         order: what the order is drawn from in which the images are shown; nobody can foresee the
             default, since an order tells the class.
         numbers: of the images, for what is random of an attack; as they are shown by default.
+        places: of the images in the scenario's set, for what is random of a defence; as they are
+            given by default.
         target: what to attack in place of the scenario's published target.
         kept: where finished images are kept, so that a run that was killed goes on.
 
@@ -88,10 +92,11 @@ def attack_isolated(
         title = f"{scenario.key} {attack.title}"
         for start in progress(range(0, len(images), batch), title, unit="batch"):
             rows = shown[start : start + batch]
-            with torch.no_grad():
-                features = target.edge(images.subset(rows).floats().to(device))
             if start + len(rows) <= done:
                 continue
+            number_images(target.edge, (rows if places is None else places[rows]).tolist())
+            with torch.no_grad():
+                features = target.edge(images.subset(rows).floats().to(device))
             asked = time.perf_counter()
             own = range(start, start + len(rows)) if numbers is None else numbers[rows].tolist()
             wire.send("features", {"features": features}, numbers=list(own))

@@ -86,9 +86,14 @@ def tune(
         attack's other fields and the versions that it was measured with.
 
     The best value may still be an end after EXTENSIONS more values: `open_end` tells, and so does
-    `leaderboard --check`. Raises MisuseError where a value is beyond the field's own ends, and
-    where there is nothing to go on from.
+    `leaderboard --check`. Raises MisuseError where a value is beyond the field's own ends, where
+    there is nothing to go on from, and for a defended target.
     """
+    if where.defence is not None:
+        raise MisuseError(
+            f"{where.key}: nothing is tuned for a defended target, at which attacks choose their "
+            "fields themselves; tune without the defence"
+        )
     images, indices = tuning_images(where.target.dataset.name, per_class)
     pixels = images.floats()
     planned = Run(where, attack)

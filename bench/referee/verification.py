@@ -69,25 +69,26 @@ def verify(result: Result, check: Check, device: torch.device, limits: Limits) -
     run = run_of(result)
     if result.failure is not None:
         raise MisuseError(f"{run.key} has failed: there is nothing to verify; run it again")
-    images, indices, numbers = _images(result, run, check)
+    shown = _images(result, run, check)
     target = fresh_target(run, check.seed, device) if check.how == "fresh_target" else None
     record = run.published()
     network = load_network(record.name) if record and target is None else None
-    per_image: dict[str, list[Any]] = {"indices": indices}
+    per_image: dict[str, list[Any]] = {"indices": shown.indices}
     failure = ""
     try:
         recovery = attack_isolated(
             run.configure(),
             run.scenario,
-            images,
+            shown.images,
             device=device,
             limits=limits,
             seed=run.seed,
             network=network,
-            numbers=numbers,
+            numbers=shown.numbers,
+            places=shown.places,
             target=target,
         )
-        per_image |= score(images, result.scenario.dataset, recovery.pixels)
+        per_image |= score(shown.images, result.scenario.dataset, recovery.pixels)
     except AttackFailedError as error:
         failure = str(error)
     agrees, note = (False, failure) if failure else compared(result, check, per_image)
@@ -133,11 +134,21 @@ def _text(value: Mean) -> str:
     return f"{value.value:.2f} ± {value.half_width:.2f}"
 
 
-def _images(result: Result, run: Run, check: Check) -> tuple[Images, list[Any], Tensor | None]:
-    """The images of a check, their positions, and their numbers if the row had some for them."""
+@dataclass(frozen=True)
+class _Shown:
+    """The images of a check, their positions in the test part, and, where they are the row's own,
+    their numbers and places in it."""
+
+    images: Images
+    indices: list[Any]
+    numbers: Tensor | None = None
+    places: Tensor | None = None
+
+
+def _images(result: Result, run: Run, check: Check) -> _Shown:
     generator = torch.Generator().manual_seed(check.seed)
     if check.how in ("fresh_draw", "fresh_target"):
-        return (*fresh_images(run, check.count, generator), None)
+        return _Shown(*fresh_images(run, check.count, generator))
     secrets = run.scenario.evaluation()
     count = len(secrets.images)
     rows = torch.arange(count)
@@ -147,7 +158,8 @@ def _images(result: Result, run: Run, check: Check) -> tuple[Images, list[Any], 
     if result.order is not None:
         shown = torch.randperm(count, generator=torch.Generator().manual_seed(result.order))
         numbers = shown.argsort()
-    return secrets.images.subset(rows), secrets.indices[rows].tolist(), numbers[rows]
+    indices = secrets.indices[rows].tolist()
+    return _Shown(secrets.images.subset(rows), indices, numbers[rows], rows)
 
 
 def fresh_images(run: Run, count: int, generator: torch.Generator) -> tuple[Images, list[Any]]:

@@ -112,7 +112,8 @@ def load_results(folder: str | Path = PUBLISHED, profile: str = "standard") -> l
     """Every stored value as a row of a long table, e.g. for `pandas.DataFrame(load_results())`.
 
     Only results that count stand in it, those that the page shows; ResultError where there is none.
-    Columns: setting, network, split, defence, attack, seed, profile, image (position in the test
+    Columns: setting, network, split, defence (with its fields, empty for none), attack, label (the
+    attack with a mark of fields that were chosen), seed, profile, image (position in the test
     part), metric, value. Truths are 0 and 1. Failed runs have one row, of metric "failure".
     """
     table = []
@@ -126,8 +127,9 @@ def load_results(folder: str | Path = PUBLISHED, profile: str = "standard") -> l
             "setting": scenario.setting,
             "network": scenario.network,
             "split": scenario.split,
-            "defence": scenario.defence.name if scenario.defence else None,
+            "defence": result.where.defence.label if result.where.defence else None,
             "attack": result.attack.name,
+            "label": result.label,
             "seed": result.seed,
             "profile": scenario.profile,
         }

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
 from torch import Tensor
 
 from ...zoo import Images
-from ...zoo.discovery import constants
+from ...zoo.discovery import named
 from . import metrics
 
 #: 8-bit images: the secrets with their labels, the name of their data set, and what was recovered
@@ -54,9 +54,9 @@ class Metric:
 @cache
 def all_metrics() -> Mapping[str, Metric]:
     """Every metric by name: the `METRIC` of each file in `bench/score/metrics/`."""
-    found = [cast(Metric, each) for each in constants(metrics, "METRIC")]
-    found.sort(key=lambda metric: (metric.place, metric.name))
-    return MappingProxyType({metric.name: metric for metric in found})
+    found = named(metrics, "METRIC")
+    order = sorted(found, key=lambda name: (found[name].place, name))
+    return MappingProxyType({name: found[name] for name in order})
 
 
 def metrics_of(dataset: str) -> dict[str, Metric]:
