@@ -161,6 +161,10 @@ class PreparedAttack:
     def _check(self, images: Tensor, count: int) -> None:
         """Raise ContractError unless these are `count` images on the adversary's device."""
         adversary, name = self._adversary, type(self.attack).__name__
+        if isinstance(images, Tensor) and images.device.type != adversary.device.type:
+            raise ContractError(
+                f"{name} returned images on {images.device}, not {adversary.device}"
+            )
         try:
             check_images(images, adversary.input_shape, f"the images that {name} returned")
         except InputError as error:
@@ -169,8 +173,4 @@ class PreparedAttack:
             raise ContractError(
                 f"{name} returned {len(images)} images of {images.dtype} for {count} features; "
                 "return one float32 image for each"
-            )
-        if images.device.type != adversary.device.type:
-            raise ContractError(
-                f"{name} returned images on {images.device}, not {adversary.device}"
             )

@@ -13,22 +13,34 @@ import math
 import os
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from splitzoo.attacks import Adversary, Attack, Capability, Draws, get_setting
 from splitzoo.attacks.tuned import TUNED, decode
 from splitzoo.bench import ResultStore, scenario
 from splitzoo.bench.cli import COMMANDS, main
 from splitzoo.bench.report.leaderboard import render
 from splitzoo.bench.report.rows import load_results
 from splitzoo.bench.store import PUBLISHED
-from splitzoo.zoo import CheckpointError, MisuseError, ResultError, SplitzooError
+from splitzoo.zoo import (
+    CheckpointError,
+    ContractError,
+    MisuseError,
+    ResultError,
+    SplitzooError,
+    load_inverse,
+    load_split,
+)
 from splitzoo.zoo.cards import card
 from splitzoo.zoo.loading import build
 from splitzoo.zoo.manifests import PATH, read_manifest
+from torch import Tensor
 
 EXAMPLES = int(os.environ.get("SPLITZOO_FUZZ", "60"))
 fuzz = settings(
@@ -213,6 +225,99 @@ def test_an_odd_command_line_ends_with_a_status_and_a_line(words: list[str], com
     assert status in (0, 1, 2)
     assert status == 0 or ": error: " in err.getvalue() or "splitzoo: " in err.getvalue()
     assert "Traceback" not in err.getvalue()
+
+
+CHECKPOINT = (PATH.parent / "checkpoints" / "lenet_inverse_conv1-same_set.safetensors").read_bytes()
+
+
+@fuzz
+@given(SEEDS)
+def test_a_malformed_checkpoint_is_refused_or_harmless(
+    tmp_path_factory: pytest.TempPathFactory, seed: int
+) -> None:
+    draw = random.Random(seed)
+    end = 8 + int.from_bytes(CHECKPOINT[:8], "little")
+    content = bytearray(CHECKPOINT)
+    kind = draw.random()
+    if kind < 0.4:  # a header that is JSON still
+        header = damaged(json.loads(CHECKPOINT[8:end]), seed).encode("utf-8", "surrogatepass")
+        content[:end] = len(header).to_bytes(8, "little") + header
+    elif kind < 0.6:  # a header of another length
+        content[:8] = draw.choice((0, 1, end, 2**31, 2**63, 2**64 - 1)).to_bytes(8, "little")
+    elif kind < 0.8:
+        del content[draw.randrange(len(content)) :]
+    else:
+        for _ in range(draw.choice((1, 3, 100))):
+            content[draw.randrange(end)] = draw.randrange(256)
+    path = tmp_path_factory.getbasetemp() / "damaged.safetensors"
+    path.write_bytes(content)
+    try:
+        network = load_inverse("lenet", "conv1", path=path)
+    except CheckpointError as error:
+        complaint = str(error)
+    else:
+        complaint = ""
+    if complaint:
+        assert str(path) in complaint
+        return
+    assert all(torch.isfinite(each).all() for each in network.state_dict().values())
+    assert network(torch.zeros(1, 8, 24, 24)).shape == (1, 1, 28, 28)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answering(Attack):
+    """Recovers whatever it is told."""
+
+    name = ""
+    requires = frozenset({Capability.EDGE})
+    title = "Answering"
+    citation = "-"
+    answer: Any
+
+    def online(self, state: Any, features: Tensor, draws: Draws) -> Tensor:
+        answer: Tensor = self.answer
+        return answer
+
+
+TENSORS = st.builds(
+    lambda shape, dtype, value, change: change(torch.zeros(shape).to(dtype) + value),
+    st.sampled_from([(2, 1, 28, 28)] * 9 + [(), (0,), (2,), (1, 1, 28, 28), (2, 28, 28, 1)]),
+    st.sampled_from(
+        [torch.float32] * 5
+        + [torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.bool, torch.complex64]
+    ),
+    st.sampled_from([0, 1, 0.5, -1e-6, 1 + 1e-6, 255, math.nan, math.inf, -math.inf, 1e30]),
+    st.sampled_from(
+        [
+            lambda each: each,
+            lambda each: each.to_sparse() if each.dim() else each,
+            lambda each: each.to("meta"),
+            lambda each: each.numpy() if each.dtype != torch.bfloat16 else None,
+            lambda each: each.tolist(),
+            lambda each: each.requires_grad_() if each.is_floating_point() else each,
+        ]
+    ),
+)
+
+
+@fuzz
+@given(st.one_of(TENSORS, st.sampled_from(HOSTILE)))
+def test_an_odd_answer_is_refused_or_is_images(answer: Any) -> None:
+    target = load_split("lenet", "conv1", weights=None)
+    prepared = Answering(answer=answer).prepare(Adversary(get_setting("white_box"), target))
+    try:
+        images = prepared.reconstruct(torch.zeros(2, 8, 24, 24))
+    except ContractError as error:
+        complaint = str(error)
+    else:
+        complaint = ""
+    if complaint:
+        assert "Answering" in complaint
+        return
+    assert images.shape == (2, 1, 28, 28)
+    assert images.dtype == torch.float32
+    assert not images.requires_grad
+    assert ((images >= 0) & (images <= 1)).all()
 
 
 def test_what_no_record_can_describe_is_refused() -> None:

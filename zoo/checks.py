@@ -9,17 +9,21 @@ from torch import Tensor
 
 from .errors import InputError
 
+FLOATING = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+
 
 def check_batch(batch: Any, shape: tuple[int, ...], what: str) -> None:
     """Raise InputError unless `batch` is a floating-point tensor N×`shape`."""
     expected = "N×" + "×".join(map(str, shape))
     if not isinstance(batch, Tensor):
         raise InputError(f"{what} must be a torch tensor {expected}, not {type(batch).__name__}")
+    if batch.is_nested or batch.layout != torch.strided:
+        raise InputError(f"{what} must be a dense tensor {expected}; use .to_dense()")
     if tuple(batch.shape[1:]) != shape or batch.dim() != len(shape) + 1:
         found = "×".join(map(str, batch.shape)) or "a scalar"
         hint = "; add the batch dimension with [None]" if tuple(batch.shape) == shape else ""
         raise InputError(f"{what} must be {expected}, not {found}{hint}")
-    if not batch.is_floating_point():
+    if batch.dtype not in FLOATING:
         raise InputError(
             f"{what} must be floating point, not {batch.dtype}; "
             "for 8-bit pixels use x.float() / 255"

@@ -274,10 +274,10 @@ def _parse(file: Path, content: bytes, architecture: Mapping[str, Any]) -> dict[
     try:
         tensors = load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        metadata = header.get("__metadata__", {})
+        metadata = header.get("__metadata__") or {}
         found = json.loads(metadata["architecture"])
         digest = metadata["tensors_sha256"]
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, RecursionError) as error:
         if _is_pickle(content):
             raise CheckpointError(
                 f"{file} is a pickle, as torch.save writes; splitzoo never unpickles, since that "
