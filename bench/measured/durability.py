@@ -67,7 +67,8 @@ def table(folder: Path) -> dict[str, Any]:
 def killed(folder: Path, only: str, kills: int, longest: float) -> tuple[int, list[Path]]:
     """Kill runs at random moments until `kills` were; the folders, each then run to its end."""
     moment = random.Random(0)
-    done, folders = 0, []
+    done = 0
+    folders: list[Path] = []
     while done < kills:
         folders.append(folder / str(len(folders)))
         while done < kills:
