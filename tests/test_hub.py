@@ -60,11 +60,6 @@ def test_help_says_what_goes_in_and_out(served: str) -> None:
     assert "weights" in text
 
 
-def test_a_zip_as_github_serves_it(served: str, digits: torch.Tensor) -> None:
-    model: Any = torch.hub.load(served, "lenet_split_relu2", **FROM_GITHUB)
-    assert torch.equal(model(digits), load_split("lenet", "relu2")(digits))
-
-
 def test_a_split_loads_in_one_line(repository: Path, digits: torch.Tensor) -> None:
     model: Any = torch.hub.load(str(repository), "lenet_split_relu2", source="local")
     expected = load_split("lenet", "relu2")
