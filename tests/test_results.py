@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +29,8 @@ from splitzoo.bench import (
 from splitzoo.bench.cli import main
 from splitzoo.bench.referee import runs
 from splitzoo.bench.referee.runs import carry_out, network_used, plain
-from splitzoo.bench.report.checks import outdated, unpublishable
+from splitzoo.bench.report import checks
+from splitzoo.bench.report.checks import outdated, unfounded, unpublishable
 from splitzoo.bench.report.comparison import differences
 from splitzoo.bench.report.leaderboard import leaderboard_path, render, write_leaderboard
 from splitzoo.bench.report.rows import rows
@@ -37,7 +41,8 @@ from splitzoo.bench.score.scoring import score, wrong_scores
 from splitzoo.bench.secrets import judging
 from splitzoo.bench.store import PUBLISHED
 from splitzoo.bench.store.result import BENCHMARK_VERSION, Cost, Made, NetworkUsed, Verification
-from splitzoo.zoo import Images, ResultError, files, get_defence, manifest
+from splitzoo.zoo import Images, ResultError, files, get_defence, manifest, resolving
+from splitzoo.zoo.manifests import FOLDER, Manifest
 from splitzoo.zoo.tensor_files import tensors_as_bytes
 
 CPU = torch.device("cpu")
@@ -443,6 +448,119 @@ def test_text_from_a_file_cannot_write_the_page(store: ResultStore) -> None:
     store.save(replace(result, made=replace(result.made, device=device)), store.recovered(result))
     page = write_leaderboard(store, "paper10").read_text("utf-8")
     assert r"x \| y # Mine &lt;script&gt; \[a\](b) \`c\` \*d\* \_e\_" in page
+
+
+HOSTILE = "a | b\u2028# c <img src=x> [d](//e) `f` *g* ~~h~~ $i$ __j__ &lt;k> \\| l"
+
+
+def test_a_hostile_result_cannot_write_the_page(store: ResultStore) -> None:
+    """Whatever text a file holds: a table keeps its cells, and nothing becomes markup."""
+    result = store.load(CELL, "rmle")
+    assert result is not None
+    recovered = store.recovered(result)
+    before = write_leaderboard(store, "paper10").read_text("utf-8")
+    hostile = replace(
+        result,
+        made=Made(device=HOSTILE, versions={"torch": HOSTILE}, date="2026-01-01"),
+        attack=replace(result.attack, calibrated={HOSTILE: HOSTILE}),
+    )
+    store.save(hostile, recovered)
+    failed = replace(result, seed=1, failure=HOSTILE, recovered_sha256=None, reported={})
+    other = scenario("white_box/lenet/relu2", "paper10")
+    store.save(hostile, recovered)
+    store.save(replace(failed, scenario=Run(other, "rmle").scenario_used()), None)
+    page = write_leaderboard(store, "paper10").read_text("utf-8")
+    plain = re.sub(r"\\[\\`*|\[\]~$_]", "", page)  # without what is escaped
+    for markup in ("<img", "[d]", "`f`", "*g*", "~~h", "$i", "__j", "&lt;k>"):
+        assert markup not in plain
+    assert "# c" in page
+    assert not [line for line in page.splitlines() if line.startswith("# c")]
+
+    def cells(text: str) -> list[int]:
+        text = text[text.index("## Where the numbers come from") :]
+        return [line.count("|") for line in text.splitlines() if line.startswith("|")]
+
+    assert set(cells(plain)) == set(cells(before))
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("attack", {"name": "rmle|"}),
+        ("attack", {"type": "<b>"}),
+        ("scenario", {"split": "a`b"}),
+        ("made", {"device": "a\nb"}),
+        ("scenario", {"defence": {"name": "gaussian_noise", "fields": {"sigma": "`|"}}}),
+        ("scenario", {"defence": {"name": "gaussian_noise", "fields": {"`": 1}}}),
+    ],
+)
+def test_a_name_that_is_none_is_refused(
+    store: ResultStore, part: str, change: dict[str, Any]
+) -> None:
+    path = store.path(CELL, "rmle", 0)
+    content = json.loads(path.read_text("utf-8"))
+    content[part].update(change)
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(ResultError, match="is not a result"):
+        store.load(CELL, "rmle")
+
+
+@pytest.fixture
+def learned(tmp_path: Path) -> tuple[ResultStore, Result]:
+    """A published row that rests on a learned network, in a store of its own."""
+    published = ResultStore(PUBLISHED)
+    result = published.load(scenario("black_box_same_set/lenet/conv1"), "inverse_network")
+    assert result is not None
+    store = ResultStore(tmp_path / "learned")
+    store.save(result, published.recovered(result))
+    return store, result
+
+
+def test_the_cost_of_a_learned_network_is_its_records(
+    learned: tuple[ResultStore, Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the record nor the result can be edited alone, up or down."""
+    store, result = learned
+    assert unfounded(result, store) == []
+    assert result.network is not None
+    known = manifest()
+    record = known.get("lenet_inverse_conv1-same_set")
+    for edited in (
+        {"queries": record.training["queries"] - 1},
+        {"seconds": record.training["seconds"] - 1},
+        {"seconds": record.training["seconds"] + 1},
+        {"device": "a faster one"},
+    ):
+        other = dataclasses.replace(record, training={**record.training, **edited})
+        records = Manifest({**known.records, record.name: other}, known.hub)
+        with monkeypatch.context() as patch:
+            patch.setattr("splitzoo.bench.report.checks.manifest", lambda r=records: r)
+            assert any("record" in line for line in unfounded(result, store)), edited
+    for cost in (
+        replace(result.cost, queries=result.cost.queries - 1),
+        replace(result.cost, queries=result.cost.queries + 1),
+        replace(result.cost, offline_seconds=result.cost.offline_seconds - 1),
+    ):
+        assert any("record" in line for line in unfounded(replace(result, cost=cost), store)), cost
+    bare = replace(result, network=replace(result.network, training_sha256=None))
+    assert any("another training" in line for line in unfounded(bare, store))
+
+
+def test_a_checkpoint_that_a_row_rests_on_is_hashed(
+    learned: tuple[ResultStore, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its header says the same of the same tensors: only the bytes differ, by a space."""
+    store, result = learned
+    copied = Path(shutil.copytree(FOLDER, tmp_path / "checkpoints"))
+    monkeypatch.setattr(resolving, "FOLDER", copied)
+    file = copied / "lenet_inverse_conv1-same_set.safetensors"
+    content = file.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    header = content[8 : 8 + size] + b" " * 8
+    file.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + size :])
+    checks._damage.cache_clear()
+    assert any("is damaged: its sha256" in line for line in unfounded(result, store))
+    checks._damage.cache_clear()
 
 
 def test_every_number_as_a_long_table(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -51,6 +53,11 @@ class Record:
     date: str
     reached: Mapping[str, Any]
     licence: str
+
+    @property
+    def training_sha256(self) -> str:
+        """Of what is known of the training, which results that rest on the network keep."""
+        return hashlib.sha256(json.dumps(self.training, sort_keys=True).encode()).hexdigest()
 
     def __post_init__(self) -> None:
         for problem in _problems(self):

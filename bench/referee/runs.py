@@ -196,7 +196,10 @@ def network_used(record: Record | None) -> NetworkUsed | None:
     if record is None:
         return None
     return NetworkUsed(
-        sha256=record.content_sha256, name=record.name, precision=record.training["precision"]
+        sha256=record.content_sha256,
+        name=record.name,
+        precision=record.training["precision"],
+        training_sha256=record.training_sha256,
     )
 
 

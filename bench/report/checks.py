@@ -8,7 +8,7 @@ from ...attacks import Capability, get_attack
 from ...attacks.tuned import open_ends, tuned
 from ...zoo import CheckpointError, ResultError, manifest
 from ...zoo.loading import content_of
-from ...zoo.resolving import resolve
+from ...zoo.resolving import read_verified
 from ..referee.plan import planned_runs
 from ..referee.runs import shown_and_recovered
 from ..referee.tuning import outdated_choices
@@ -90,25 +90,34 @@ def _other_cost(result: Result) -> list[str]:
     cost, name = result.cost, name_of(result)
     if Capability.QUERY not in get_attack(result.attack.name).requires and cost.queries:
         return [f"{name} claims {cost.queries} queries, and its attack makes none"]
-    record = manifest().records.get((result.network.name if result.network else None) or "")
-    if record is None:
+    used = result.network
+    record = manifest().records.get((used.name if used else None) or "")
+    if used is None or record is None:
         return []
+    problems = []
+    if used.training_sha256 != record.training_sha256:
+        problems.append(
+            f"{name} rests on another training than the record of {record.name} tells of; "
+            "restore the record, or run it again with `splitzoo bench --fresh`"
+        )
     asks_itself = result.where.setting.allows(Capability.EDGE)
-    if cost.offline_seconds >= round(record.training["seconds"], 3) and (
-        asks_itself or cost.queries >= record.training["queries"]
-    ):
-        return []
-    return [f"{name} claims a lesser offline cost than the record of its network"]
+    own = cost.queries - (0 if asks_itself else record.training["queries"])
+    if own < 0 or (own > 0 and not result.attack.calibrated):
+        problems.append(f"{name} claims other queries than the record of its network")
+    if cost.offline_seconds < round(record.training["seconds"], 3):
+        problems.append(f"{name} claims a lesser offline cost than the record of its network")
+    return problems
 
 
 @cache
 def _damage(name: str) -> str:
-    """Why a published checkpoint is not what its record says; empty where it is."""
+    """Why a published checkpoint is not, to the byte, what its record says; empty where it is."""
     record = manifest().records.get(name)
     if record is None:
         return f"{name}, which has no record"
     try:
-        content = content_of(resolve(record), record.architecture)
+        file, _ = read_verified(record)
+        content = content_of(file, record.architecture)
     except CheckpointError as error:
         return f"{name}: {error}"
     if content != record.content_sha256:

@@ -358,7 +358,7 @@ def _failures(failed: Sequence[str]) -> str:
 def escaped(text: str) -> str:
     """Text from a file as plain words in a table: no markup, no cell or line of its own."""
     plain = " ".join(html.escape(text, quote=False).split())
-    return re.sub(r"[\\`*|\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", plain)
+    return re.sub(r"[\\`*|\[\]~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", plain)
 
 
 def _provenance(results: Sequence[Result]) -> str:

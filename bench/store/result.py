@@ -35,6 +35,8 @@ Seconds = Annotated[float, Meta(ge=0, lt=1e12)]
 Seed = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 #: Equally long lists: "indices" (positions in the test part) and a metric's values by its name.
 PerImage = dict[str, list[bool | int | float]]
+#: What a defence's field may hold: nothing that could write a page of its own.
+Knob = bool | int | float | Name | None
 Isolation = Literal["in_process", "process", "sandbox"]
 
 
@@ -46,7 +48,7 @@ class DefenceUsed(_Part, frozen=True):
     """What the edge did to its features: a name, and the values of its fields."""
 
     name: Name
-    fields: dict[str, Any]
+    fields: dict[Name, Knob]
     sha256: Digest | None = None
 
 
@@ -81,11 +83,13 @@ class AttackUsed(_Part, frozen=True):
 
 
 class NetworkUsed(_Part, frozen=True):
-    """The network that the attack had learned: its content hash and, if published, its name."""
+    """The network that the attack had learned: its content hash and, if published, its name and
+    the hash of what its record says of its training, from which queries and seconds come."""
 
     sha256: Digest
     name: Name | None = None
     precision: Precision | None = None
+    training_sha256: Digest | None = None
 
 
 class Cost(_Part, frozen=True):
