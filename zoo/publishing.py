@@ -56,7 +56,7 @@ def repository_card(known: Manifest, repo_id: str) -> str:
     datasets = sorted({record.dataset for record in records})
     table = "\n".join(
         f"| [{record.name}](cards/{record.name}.md) | {record.kind} | {record.dataset} "
-        f"| {record.bytes / 1e6:.2f} MB |"
+        f"| {record.bytes / 1e3:,.0f} kB |"
         for record in records
     )
     return f"""---
