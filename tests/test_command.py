@@ -311,7 +311,7 @@ def test_the_list_says_what_the_code_does(capsys: pytest.CaptureFixture[str]) ->
         (["--attack", "rmle", "--field", "colour=3"], "unknown field of rmle 'colour'"),
         (["--field", "steps=3"], "name the attack too"),
         (["--defence", "noise"], "unknown defence 'noise'"),
-        (["--defence", "gaussian_noise:power=3"], "cannot be made of these fields"),
+        (["--defence", "gaussian_noise:power=3"], "unknown field of gaussian_noise 'power'"),
     ],
 )
 def test_an_attack_or_defence_that_cannot_be_is_a_line(

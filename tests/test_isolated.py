@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import textwrap
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from splitzoo.bench.referee.isolated import attack_isolated
 from splitzoo.bench.referee.outside import as_class
 from splitzoo.bench.referee.sandbox import sandbox, secrets
 from splitzoo.bench.referee.wire import AttackFailedError, Wire, WireError
-from splitzoo.bench.referee.workers import Limits
+from splitzoo.bench.referee.workers import Limits, worker
 
 CPU = torch.device("cpu")
 HEAD = """
@@ -210,6 +211,101 @@ def test_a_failure_is_an_outcome_with_its_reason(
     with pytest.raises(AttackFailedError, match=said):
         outsider(tmp_path, body, limits=replace(Limits(seconds=90.0), **limits))
     assert time.monotonic() - started < 60
+
+
+ON_THE_WIRE = """
+def say(self, *words, **values):
+    frame = sys._getframe()
+    while "wire" not in frame.f_locals:
+        frame = frame.f_back
+    frame.f_locals["wire"].send(*words, **values)
+    time.sleep(60)
+def offline(self, adversary, generator):
+    {offline}
+def online(self, state, features, draws):
+    {online}
+"""
+
+
+@pytest.mark.parametrize(
+    ("offline", "online", "said"),
+    [
+        ("pass", "self.say('images', body=b'junk')", "sent no tensors as 'images'"),
+        ("pass", "self.say('query', body=b'junk')", "sent no tensors as 'query'"),
+        ("self.say('ready', calibrated={'x': float('nan')})", "pass", "no finite number"),
+        ("self.say('ready', learned={'sha256': 'x'})", "pass", "no network"),
+    ],
+)
+def test_what_a_worker_smuggles_onto_the_wire_is_its_failure(
+    offline: str, online: str, said: str, tmp_path: Path
+) -> None:
+    """And none of the benchmark's, which goes on with the next scenario."""
+    with pytest.raises(AttackFailedError, match=said):
+        outsider(
+            tmp_path,
+            ON_THE_WIRE.format(offline=offline, online=online),
+            limits=Limits(seconds=40.0),
+        )
+
+
+def test_a_line_that_breaks_is_the_workers_failure() -> None:
+    for reason, said in (
+        ("it has gone", "the worker (has gone|crashed)"),
+        ("its time was up", "took more than the 30 s"),
+    ):
+        with pytest.raises(AttackFailedError, match=said), worker(Limits(seconds=30.0), []):
+            raise WireError(reason)
+
+
+def test_a_reader_that_dawdles_is_late_too() -> None:
+    """Who takes a little at a time keeps every write from timing out, and must not gain by it."""
+    ours, theirs = socket.socketpair()
+    ended = threading.Event()
+
+    def dawdle() -> None:
+        while not ended.wait(0.01):
+            theirs.recv(4096)
+
+    reader = threading.Thread(target=dawdle)
+    reader.start()
+    try:
+        with pytest.raises(WireError, match="time was up"):
+            Wire(ours, time.monotonic() + 0.5).send("long", body=bytes(64 << 20))
+    finally:
+        ended.set()
+        ours.close()
+        reader.join()
+        theirs.close()
+
+
+def test_what_was_finished_in_another_order_is_made_again(tmp_path: Path) -> None:
+    """In this process images come as they are, in a worker by chance: neither goes on from the
+    other, which would credit one image with another's reconstruction."""
+    whole = outsider(tmp_path, COUNTS)
+    kept = Kept(tmp_path / "kept.safetensors", {"run": 1})
+    kept.save(torch.full_like(whole.pixels[:4], 200), 1.0)
+    assert outsider(tmp_path, COUNTS, kept=kept).pixels.max() < 200
+    kept.save(torch.full_like(whole.pixels[:4], 200), 1.0, 7)
+    assert len(kept.load(whole.pixels.shape)[0]) == 0
+    assert len(kept.load_ordered(whole.pixels.shape)[0]) == 4
+
+
+def test_a_worker_leaves_nothing_for_the_next(tmp_path: Path) -> None:
+    """The weights of a white-box scenario would answer a black-box one."""
+    if sandbox().isolation != "sandbox":
+        pytest.skip("the system has no sandbox")
+    body = """
+    def online(self, state, features, draws):
+        for folder in ("/dev/shm", "/tmp"):
+            path = os.path.join(folder, "left-by-a-worker")
+            if os.path.exists(path):
+                raise RuntimeError("found " + path)
+            open(path, "w").close()
+        raise RuntimeError("left something")
+    """
+    for _ in range(2):
+        with pytest.raises(AttackFailedError, match="left something"):
+            outsider(tmp_path, body)
 
 
 @settings(max_examples=60, deadline=None)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from splitzoo.attacks import SETTINGS
 from splitzoo.bench import Row, Run, Scenario, chosen_runs, paper_figure, planned_runs, scenario
+from splitzoo.bench.cli import main
 from splitzoo.bench.paper import PAPER, TABLES
 from splitzoo.bench.referee.plan import paper_runs, sweep_runs
 from splitzoo.bench.report.comparison import applicability, differences, findings, sweep
@@ -139,3 +141,12 @@ def test_the_sweep_is_in_the_order_of_the_layers() -> None:
         result(setting, split, "shadow_model", [1.0, 2.0]) for split in ("fc3", "conv1", "pool2")
     ]
     assert [r.scenario.target.split for r in sweep(results)] == ["conv1", "pool2", "fc3"]
+
+
+@pytest.mark.parametrize("value", ["Infinity", "NaN", "1e999"])
+def test_fields_that_no_result_could_hold_are_refused_before_any_work(
+    value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["bench", "--only", "white_box/lenet/conv1", "--attack", "rmle"]
+    assert main([*command, "--field", f"step_size={value}", "--results", str(tmp_path)]) == 2
+    assert "no result could hold the fields of rmle" in capsys.readouterr().err

@@ -56,9 +56,10 @@ class Kept:
     identity: Mapping[str, Any]
 
     def load(self, shape: torch.Size) -> tuple[Tensor, float]:
-        """The finished images, uint8 M×C×H×W, and the seconds they took; none of another run's."""
-        pixels, seconds, _ = self.load_ordered(shape)
-        return pixels, seconds
+        """The finished images, uint8 M×C×H×W, and the seconds they took; none of another run's,
+        or of one that was shown them in an order of chance."""
+        pixels, seconds, order = self.load_ordered(shape)
+        return (pixels, seconds) if order is None else (pixels[:0], 0.0)
 
     def load_ordered(self, shape: torch.Size) -> tuple[Tensor, float, int | None]:
         """The same, and what the order was drawn from that the images are in."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets as entropy
 import time
 from dataclasses import asdict
@@ -27,7 +28,7 @@ from ..scenarios import Scenario
 from ..score.scoring import to_8_bit
 from ..store.result import NetworkUsed
 from .attacking import KEEP_EVERY, Kept, Recovery
-from .wire import AttackFailedError, Message, Wire, WireError
+from .wire import AttackFailedError, Message, Wire
 from .worker import Task, packed
 from .workers import Limits, files_of, line_of, worker
 
@@ -70,7 +71,10 @@ def attack_isolated(
     finished, online, before = (
         kept.load_ordered(images.pixels.shape) if kept else (images.pixels[:0], 0.0, None)
     )
-    order = next(each for each in (order, before, entropy.randbits(63)) if each is not None)
+    if before is None or order not in (None, before):  # they lie in another order
+        finished, online = finished[:0], 0.0
+        before = entropy.randbits(63) if order is None else order
+    order = before
     shown = torch.randperm(len(images), generator=torch.Generator().manual_seed(order))
     task = Task(
         reference_of(attack),
@@ -86,6 +90,8 @@ def attack_isolated(
         referee = Referee(scenario, target, wire, limits, device)
         wire.send("task", body=packed(task))
         ready = referee.hear("ready")
+        learned = _learned(ready.values.get("learned") or {})
+        calibrated = _plain(ready.values, "calibrated")
         offline, queries = time.perf_counter() - began, referee.queries
         batch = min(LARGEST_BATCH, max(1, _whole(ready.values.get("batch"))))
         parts, done, saved = [finished], len(finished), time.monotonic()
@@ -109,8 +115,6 @@ def attack_isolated(
         wire.send("done")
     pixels = torch.empty_like(images.pixels)
     pixels[shown] = torch.cat(parts)
-    learned = _learned(ready.values.get("learned") or {})
-    calibrated = _plain(ready.values, "calibrated")
     return Recovery(pixels, offline, online, queries, learned, calibrated, order)
 
 
@@ -130,10 +134,7 @@ class Referee:
         Raises AttackFailedError where something else comes.
         """
         while True:
-            try:
-                message = self.wire.receive()
-            except WireError as error:
-                raise AttackFailedError(f"the worker {_ending(str(error), self.limits)}") from None
+            message = self.wire.receive()
             if message.kind == kind:
                 return message
             if message.kind == "failed":
@@ -188,19 +189,20 @@ def reference_of(attack: Attack) -> str:
     return getattr(attack, "reference", "") or attack.name
 
 
-def _ending(reason: str, limits: Limits) -> str:
-    return reason.replace(
-        "its time was up", f"took more than the {limits.seconds:.0f} s that it had"
-    ).replace("it has gone", "has gone")
-
-
 def _whole(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else 1
 
 
 def _plain(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """What a worker says under a name; AttackFailedError for what no result could hold."""
     found = values.get(name)
-    return found if isinstance(found, dict) and len(str(found)) < 10_000 else {}
+    if not isinstance(found, dict) or len(str(found)) >= 10_000:
+        return {}
+    try:
+        json.dumps(found, allow_nan=False)
+    except ValueError:
+        raise AttackFailedError(f"what it {name} is no finite number") from None
+    return found
 
 
 def _learned(values: dict[str, Any]) -> NetworkUsed | None:
@@ -208,6 +210,6 @@ def _learned(values: dict[str, Any]) -> NetworkUsed | None:
     if not values:
         return None
     try:
-        return msgspec.convert(values, NetworkUsed)
+        return msgspec.structs.replace(msgspec.convert(values, NetworkUsed), name=None)
     except msgspec.ValidationError as error:
         raise AttackFailedError(f"what it learned is no network: {line_of(error)}") from None

@@ -106,6 +106,13 @@ class Run:
             attack = self.configure()
         except (TypeError, ValueError) as error:
             raise MisuseError(f"{self.attack} cannot run with these fields: {error}") from error
+        try:
+            json.dumps(asdict(attack), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise MisuseError(
+                f"no result could hold the fields of {self.attack} ({error}); give finite numbers, "
+                "words, true, false or null"
+            ) from error
         attack.check(self.scenario.setting)
 
     def checkpoint_name(self) -> str | None:

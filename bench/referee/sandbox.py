@@ -48,6 +48,7 @@ while [ "$count" -gt 0 ]; do
 done
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
+if [ -d "$root/dev/shm" ]; then mount -t tmpfs tmpfs "$root/dev/shm"; fi
 cd "$root"
 pivot_root . old
 umount -l /old
@@ -105,7 +106,9 @@ def _bubblewrap(shown: Sequence[Path], hidden: Sequence[Path], gpu: bool) -> lis
     for path in hidden:
         if any(map(path.is_relative_to, shown)):
             command += ["--tmpfs", str(path), "--remount-ro", str(path)]
-    devices = ["--dev-bind", "/dev", "/dev"] if gpu else ["--dev", "/dev"]
+    devices = ["--dev", "/dev"]
+    if gpu:  # what one worker left in shared memory is not for the next
+        devices = ["--dev-bind", "/dev", "/dev", "--tmpfs", "/dev/shm"]
     return [*command, *devices, "--proc", "/proc", "--chdir", "/"]
 
 

@@ -32,7 +32,7 @@ from .isolated import attack_isolated
 from .runs import Run, run_of
 from .sandbox import sandbox
 from .wire import AttackFailedError
-from .workers import Limits
+from .workers import Limits, line_of
 
 How = Literal["sample", "whole", "fresh_draw", "fresh_target"]
 #: How far the means of the same images may lie apart, in dB and in SSIM: another processor takes
@@ -90,7 +90,7 @@ def verify(result: Result, check: Check, device: torch.device, limits: Limits) -
         )
         per_image |= score(shown.images, result.scenario.dataset, recovery.pixels)
     except AttackFailedError as error:
-        failure = str(error)
+        failure = line_of(error)
     agrees, note = (False, failure) if failure else compared(result, check, per_image)
     return Verification(
         how=check.how,

@@ -49,7 +49,7 @@ class Message:
         try:
             found: dict[str, Tensor] = load(self.body)
         except (SafetensorError, ValueError, KeyError) as error:
-            raise WireError(f"its {self.kind!r} carries no tensors: {error}") from error
+            raise WireError(f"it sent no tensors as {self.kind!r}: {error}") from error
         return found
 
 
@@ -93,9 +93,10 @@ class Wire:
             try:
                 content = content[self._line.send(content[:_PART]) :]
             except TimeoutError:
-                self._in_time()
+                pass
             except OSError as error:
                 raise WireError("it has gone") from error
+            self._in_time()
 
     def _read(self, size: int) -> bytearray:
         found = bytearray(size)

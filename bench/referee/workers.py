@@ -44,10 +44,7 @@ def describe(reference: str, limits: Limits | None = None) -> dict[str, Any]:
     """
     with worker(limits or Limits(seconds=START), files_of(reference)) as wire:
         wire.send("describe", reference=reference)
-        try:
-            message = wire.receive()
-        except WireError as error:
-            raise AttackFailedError(f"the worker {error}") from None
+        message = wire.receive()
     if message.kind != "described":
         raise AttackFailedError(line_of(message.values.get("reason")))
     return message.values
@@ -63,7 +60,8 @@ def files_of(reference: str) -> list[Path]:
 def worker(limits: Limits, files: Sequence[Path], *, gpu: bool = False) -> Iterator[Wire]:
     """A worker that listens on the other end of the wire, ended with the block.
 
-    What it prints goes to a file of its own, whose end explains a crash.
+    What it prints goes to a file of its own, whose end explains a crash. A line that is cut, late
+    or garbled within the block is the worker's failure: AttackFailedError.
     """
     ours, theirs = socket.socketpair()
     memory = 0 if gpu else limits.memory
@@ -80,10 +78,13 @@ def worker(limits: Limits, files: Sequence[Path], *, gpu: bool = False) -> Itera
         theirs.close()
         try:
             yield Wire(ours, time.monotonic() + limits.seconds)
-        except AttackFailedError as failure:
+        except (AttackFailedError, WireError) as failure:
             process.kill()
             process.wait()
-            raise AttackFailedError(_explained(str(failure), said, process.returncode)) from None
+            reason = str(failure)
+            if isinstance(failure, WireError):
+                reason = f"the worker {_ending(reason, limits)}"
+            raise AttackFailedError(_explained(reason, said, process.returncode)) from None
         finally:
             ours.close()
             process.kill()
@@ -96,6 +97,13 @@ def _environment() -> dict[str, str]:
     found = {name: os.environ[name] for name in kept if name in os.environ}
     found |= {name: value for name, value in os.environ.items() if name.startswith("GOMP_")}
     return {**found, "HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8"}
+
+
+def _ending(reason: str, limits: Limits) -> str:
+    reason = reason.replace(
+        "its time was up", f"took more than the {limits.seconds:.0f} s that it had"
+    )
+    return reason.removeprefix("it ")
 
 
 def _explained(reason: str, said: Any, status: int) -> str:
