@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, final
 
@@ -38,6 +38,8 @@ class Attack(ABC):
     #: Raised where the code recovers something else from the same fields and seed. Stored
     #: results name it, and a golden run holds each attack to it.
     version: ClassVar[int] = 1
+    #: Fields with which a trial on a tiny target is short; `splitzoo check` takes them.
+    brief: ClassVar[Mapping[str, Any]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -12,13 +12,16 @@ import inspect
 import sys
 from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
 from typing import Any
 
 from ..zoo import MisuseError, UnknownNameError
 from ..zoo.discovery import by_name, modules
 from .base import Attack
+from .installed import brought_by, installed, load_installed
 from .learned import LearnedAttack
 from .recipes import FIELDS
 from .settings import get_setting
@@ -53,36 +56,61 @@ def get_attack(name: str) -> type[Attack]:
     try:
         return catalogue()[name]
     except KeyError:
-        raise UnknownNameError("attack", name, catalogue()) from None
+        raise UnknownNameError("attack", name, [*catalogue(), *installed()]) from None
 
 
 def load_attack(reference: str) -> type[Attack]:
-    """The attack that `reference` names: one of the catalogue, or "path/to/file.py:MyAttack".
+    """The attack that `reference` names: one of the catalogue, a package's, or "file.py:MyAttack".
 
-    An attack of a file joins the catalogue of this process under its `name`, or under its class's.
-    Raises UnknownNameError, and MisuseError for a file or class that is no attack.
+    One of a file, or of an installed package (`installed.py`), joins the catalogue of this process
+    under its `name`, or under its class's. Raises UnknownNameError, and MisuseError for what is no
+    attack.
     """
     path, colon, wanted = reference.rpartition(":")
-    if not colon or not path.endswith(".py"):
+    if colon and path.endswith(".py"):
+        found = getattr(_module_of(Path(path)), wanted, None)
+        return _joined(found, f"{wanted!r} of {path}", wanted)
+    packages = installed()
+    if reference in catalogue() or reference not in packages:
         return get_attack(reference)
-    attack = getattr(_module_of(Path(path)), wanted, None)
+    return load_of_package(packages[reference])
+
+
+def load_of_package(point: EntryPoint) -> type[Attack]:
+    """The attack that an installed package declares; MisuseError where it brings none."""
+    attack = _joined(load_installed(point), brought_by(point), point.name)
+    if attack.name != point.name:
+        del catalogue()[attack.name]
+        raise MisuseError(
+            f"{brought_by(point)} states the name {attack.name!r}; declare it under that name"
+        )
+    return attack
+
+
+def _joined(attack: Any, words: str, name: str) -> type[Attack]:
+    """An attack from outside, in the catalogue; `words` say which, `name` is for one without."""
     if not (inspect.isclass(attack) and issubclass(attack, Attack)):
-        raise MisuseError(f"{path} has no attack {wanted!r}; name a class that derives from Attack")
+        raise MisuseError(f"{words} is no class that derives from Attack; name one that does")
     if inspect.isabstract(attack):
-        lacking = ", ".join(sorted(attack.__abstractmethods__))
-        raise MisuseError(f"{wanted} of {path} lacks {lacking}; write it")
-    for name in ("requires", "title", "citation"):
-        if not hasattr(attack, name):
-            raise MisuseError(f"{wanted} of {path} does not state its {name}")
-    name = attack.name or wanted
+        raise MisuseError(
+            f"{words} lacks {', '.join(sorted(attack.__abstractmethods__))}; write it"
+        )
+    for each in ("requires", "title", "citation"):
+        if not hasattr(attack, each):
+            raise MisuseError(f"{words} does not state its {each}")
+    name = attack.name or name
     known = catalogue().get(name)
-    if known is not None and known.__module__ in {
-        m.__name__ for m in modules(sys.modules[__package__])
-    }:
-        raise MisuseError(f"the catalogue has an attack {name!r} already; give yours another name")
+    if known is not None and known.__module__ in _own_modules():
+        raise MisuseError(
+            f"the catalogue has an attack {name!r} already; give {words} another name"
+        )
     attack.name = name
     catalogue()[name] = attack
     return attack
+
+
+def _own_modules() -> set[str]:
+    return {module.__name__ for module in modules(sys.modules[__package__])}
 
 
 def _module_of(path: Path) -> ModuleType:
@@ -97,7 +125,11 @@ def _module_of(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as error:
         reason = " ".join(str(error).split())
-        raise MisuseError(f"{path} cannot be run: {type(error).__name__}: {reason}") from error
+        own = [each for each in extract_tb(error.__traceback__) if each.filename == str(path)]
+        line = f" (line {own[-1].lineno})" if own else ""
+        raise MisuseError(
+            f"{path} cannot be run: {type(error).__name__}: {reason}{line}"
+        ) from error
     return module
 
 

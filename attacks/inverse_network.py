@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -44,6 +45,7 @@ class InverseNetwork(LearnedAttack):
     )
     kind = "inverse"
     checkpoint = "{network}_inverse_{split}-{variant}"
+    brief: ClassVar[Mapping[str, Any]] = {**LearnedAttack.brief, "width": 4, "noise_images": 24}
 
     released: str | None = None
     width: int = 64

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal, final
 
@@ -76,15 +77,19 @@ class LearnedAttack(Attack):
     stored_as: ClassVar[torch.dtype] = torch.float32
     #: Raised where the code changes which network comes out of the same fields.
     training_version: ClassVar[int] = 1
+    brief: ClassVar[Mapping[str, Any]] = {"steps": 6, "batch_size": 8}
 
     steps: int = 6000
     batch_size: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
 
-    @abstractmethod
     def architecture(self, adversary: Adversary) -> dict[str, str]:
-        """What the network is, as `zoo.loading.build` takes it and a record keeps it."""
+        """What the network is, as a record keeps it: the class that builds it, unless overridden.
+
+        An attack that publishes networks says it as `zoo.loading.build` takes it.
+        """
+        return {"learned_by": type(self).__name__}
 
     @abstractmethod
     def build(self, adversary: Adversary) -> nn.Module:

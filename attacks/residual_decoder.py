@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from ..zoo import Decoder
+from ..zoo.precision import in_float32
 from ..zoo.recipe import shifted
 from ..zoo.shapes import shape_text
 from .adversary import Adversary
@@ -55,6 +57,7 @@ class ResidualDecoder(LearnedAttack):
     averaging = 0.998
     stored_as = torch.float16
     checkpoint = "{network}_decoder_{split}-{variant}"
+    brief: ClassVar[Mapping[str, Any]] = {**LearnedAttack.brief, "width": 4, "queries": 24}
 
     steps: int = 4000
     batch_size: int = 32
@@ -101,7 +104,7 @@ class ResidualDecoder(LearnedAttack):
 
     def loss(self, network: nn.Module, pixels: Tensor, values: Tensor, cloud: nn.Module) -> Tensor:
         answer = network(values.float()).float()
-        with torch.autocast(answer.device.type, enabled=False):
+        with in_float32(answer.device):
             return scored(answer, pixels).mean()
 
     def finish(self, network: nn.Module, examples: Examples) -> None:

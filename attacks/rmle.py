@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +48,8 @@ class RMLE(Attack):
     requires = frozenset({Capability.EDGE})
     title = "rMLE"
     citation = "He, Zhang and Lee, ACSAC 2019, §4, Algorithm 1"
+
+    brief: ClassVar[Mapping[str, Any]] = {"iterations": 4, "step_size": 0.01}
 
     tv_weight: float | None = field(default=None, metadata={"ends": (0.0, None)})
     beta: float = 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -29,6 +30,7 @@ class EdgeReconstruction(LearnedAttack, RMLE):
     """
 
     TRAINING: ClassVar[tuple[str, ...]] = (*LearnedAttack.TRAINING, "table5")
+    brief: ClassVar[Mapping[str, Any]] = {**LearnedAttack.brief, **RMLE.brief}
 
     table5: str | None = None
 
@@ -139,6 +141,7 @@ class ModelReconstruction(EdgeReconstruction):
     citation = "He, Zhang and Lee, ACSAC 2019, §7.3"
     TRAINING: ClassVar[tuple[str, ...]] = (*EdgeReconstruction.TRAINING, "noise_images")
     checkpoint = "{network}_shadow_{split}-queried_{variant}"
+    brief: ClassVar[Mapping[str, Any]] = {**EdgeReconstruction.brief, "noise_images": 24}
 
     noise_images: int = 10_000
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "list": ("listing", "list networks, splits, attacks, settings and checkpoints"),
     "info": ("info", "show everything that is known of one checkpoint"),
     "bench": ("bench", "run attacks, score what they recover, render a leaderboard"),
+    "check": ("check", "try an attack of yours on tiny targets, in seconds"),
     "submit": ("submit", "run an attack of yours, isolated, beside the best known"),
     "verify": ("verify", "run stored rows again, or on fresh images, and compare"),
     "score": ("score", "take every metric anew from the stored images"),

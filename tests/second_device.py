@@ -1,13 +1,8 @@
-"""A device that is not the CPU, made of Python, and every attack's golden case on it.
+"""Every attack's golden case on a device that is not the CPU.
 
     python tests/second_device.py      prints a line of JSON for each case
 
-PyTorch's own way to write a device in Python ("privateuseone") runs no backward pass where PyTorch
-is built for CUDA and there is none. So the tensors here say that they are on the device "meta",
-which has no arithmetic of its own, wrap tensors of the CPU and compute what these compute. Like a
-GPU, the device refuses tensors of the CPU beside its own (numbers excepted), a generator of the
-CPU for a draw of its own, and `.numpy()`. It takes a whole process, so the tests run this file in
-another.
+It takes a whole process, so the tests run this file in another.
 """
 
 from __future__ import annotations
@@ -18,78 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from splitzoo.attacks.conformance.second_device import DEVICE, second_device
 from torch import Tensor
-from torch.utils import _pytree as pytree
-from torch.utils._python_dispatch import TorchDispatchMode
-
-NAME = "meta"
-DEVICE = torch.device(NAME)
-_MOVES = {"aten::copy_", "aten::_to_copy"}
-
-
-class Elsewhere(Tensor):
-    """A tensor on the device; `inner` is what it holds, on the CPU."""
-
-    inner: Tensor
-
-    @staticmethod
-    def __new__(cls, inner: Tensor, requires_grad: bool = False) -> Elsewhere:
-        wrapper: Elsewhere = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
-            cls,
-            inner.shape,
-            strides=inner.stride(),
-            storage_offset=inner.storage_offset(),
-            dtype=inner.dtype,
-            device=DEVICE,
-            requires_grad=requires_grad,
-        )
-        wrapper.inner = inner
-        return wrapper
-
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
-        return f"Elsewhere({self.inner})"
-
-    @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return computed(func, args, kwargs or {})
-
-
-def computed(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    """An operation on the device: what the CPU makes of the inner tensors, wrapped."""
-    name = func._schema.name
-    given = pytree.tree_leaves((args, kwargs))
-    tensors = [each for each in given if isinstance(each, Tensor)]
-    apart = [each for each in tensors if not isinstance(each, Elsewhere) and each.dim() > 0]
-    if apart and len(apart) < len(tensors) and name not in _MOVES:
-        raise RuntimeError(f"{name}: Expected all tensors to be on the same device, {NAME} and cpu")
-    generator = kwargs.get("generator")
-    if generator is not None and generator.device.type == "cpu":
-        raise RuntimeError(f"{name}: Expected a '{NAME}' device type for generator but found 'cpu'")
-    wanted = kwargs.get("device")
-    leaves = wanted is not None and torch.device(wanted).type == "cpu"
-    inner_args, inner_kwargs = pytree.tree_map(
-        lambda each: each.inner if isinstance(each, Elsewhere) else each, (args, dict(kwargs))
-    )
-    if "device" in inner_kwargs:
-        inner_kwargs["device"] = torch.device("cpu")
-    answer = func(*inner_args, **inner_kwargs)
-    if leaves:
-        return answer
-    if func._schema.is_mutable and isinstance(answer, Tensor):
-        return next(each for each in tensors if isinstance(each, Elsewhere))
-    return pytree.tree_map(
-        lambda each: Elsewhere(each) if isinstance(each, Tensor) else each, answer
-    )
-
-
-class SecondDevice(TorchDispatchMode):
-    """While it is entered, the device is there: tensors that are made on it hold values."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        ours = any(isinstance(each, Elsewhere) for each in pytree.tree_leaves((args, kwargs)))
-        made = kwargs.get("device") is not None and torch.device(kwargs["device"]) == DEVICE
-        return computed(func, args, kwargs) if ours or made else func(*args, **kwargs)
 
 
 def refuses(action: Any) -> bool:
@@ -136,16 +61,14 @@ def main() -> None:
     import golden
     from splitzoo.attacks import adversary
 
-    # A module's .double() must make new parameters, since what these wrap cannot be exchanged.
-    torch.__future__.set_overwrite_module_params_on_conversion(True)
     adversary.pick_device = lambda name: torch.device(name)  # it is none that users have
-    with SecondDevice():
+    with second_device():
         print(json.dumps({"worth": worth()}), flush=True)
     cases = {name: partial(golden.golden_run, name) for name in golden.CASES}
     for name, run in {**cases, "benched": benched}.items():
         on_cpu = run(device=torch.device("cpu"))
         try:
-            with SecondDevice():
+            with second_device():
                 on_device = run(device=DEVICE)
         except Exception as error:
             said = {"case": name, "error": f"{type(error).__name__}: {error}"}

@@ -31,7 +31,7 @@ class Halves(Attack):
         return adversary.input_shape
 
     def online(self, state, features, draws):
-        return torch.full((len(features), *state), self.level)
+        return torch.full((len(features), *state), self.level, device=features.device)
 """
 
 
@@ -72,6 +72,20 @@ def test_an_attack_that_was_edited_is_run_again(
         (tmp_path / "halves.py").write_text(content, "utf-8")
         assert main(command) == 0
         assert f"({note}" in capsys.readouterr().err
+    catalogue().pop("halves")
+
+
+def test_what_fails_a_check_is_not_submitted(
+    attack: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "halves.py").write_text(ATTACK.replace("self.level", "torch.nan"), "utf-8")
+    folder = tmp_path / "results"
+    assert main(["submit", attack, "--only", "white_box/lenet", "--results", str(folder)]) == 1
+    said = capsys.readouterr()
+    assert "FAILED    images" in said.err
+    assert "halves is not submitted" in said.err
+    assert "Traceback" not in said.err
+    assert ResultStore(folder).all("paper10") == []
     catalogue().pop("halves")
 
 

@@ -44,3 +44,10 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any
     if precision == "float32":
         return nullcontext()
     return torch.autocast(device.type, torch.bfloat16)
+
+
+def in_float32(device: torch.device) -> AbstractContextManager[Any]:
+    """The context in which nothing is computed in less, whatever it lies in."""
+    if not torch.amp.is_autocast_available(device.type):
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)

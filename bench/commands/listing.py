@@ -7,12 +7,15 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from ...attacks.described import described_attacks
+from ...attacks.described import Described, described_attacks
+from ...attacks.installed import installed
 from ...attacks.settings import SETTINGS
 from ...zoo import targets
+from ...zoo.errors import SplitzooError
 from ...zoo.manifests import manifest
 from ...zoo.words import size
 from ..paper import SWEEP, TABLES, columns
+from .options import warn
 
 
 def add(parser: ArgumentParser) -> None:
@@ -27,7 +30,7 @@ def run(options: Namespace) -> int:
     networks = [[name, dataset, " ".join(splits)] for name, dataset, splits in known_networks()]
     attacks = [
         [each.name, each.title, ", ".join(sorted(c.value for c in each.requires))]
-        for each in described_attacks()
+        for each in [*described_attacks(), *described_of_packages()]
     ]
     settings = [
         [setting.name, setting.section, ", ".join(sorted(c.value for c in setting.grants))]
@@ -46,6 +49,21 @@ def run(options: Namespace) -> int:
     ):
         print(tabulate(rows, header) + "\n")
     return 0
+
+
+def described_of_packages() -> list[Described]:
+    """The attacks of installed packages, loaded, and torch with them; a broken one is a warning."""
+    found = []
+    for point in installed().values():
+        from ...attacks.by_name import load_of_package
+
+        try:
+            attack = load_of_package(point)
+        except SplitzooError as error:
+            warn([str(error)])
+        else:
+            found.append(Described(attack.name, attack.title, attack.requires))
+    return found
 
 
 def known_networks() -> list[tuple[str, str, list[str]]]:

@@ -6,8 +6,9 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ...zoo.errors import MisuseError
+from ...zoo.errors import MisuseError, SplitzooError
 from ...zoo.files import ensure_writable
+from .check import CHECKED_WITHIN, passes
 from .options import (
     LOCAL_RESULTS,
     add_device,
@@ -43,6 +44,7 @@ def add(parser: ArgumentParser) -> None:
     add_limits(parser)
     parser.add_argument("--fresh", action="store_true", help="run again what is current already")
     parser.epilog = (
+        "It is checked first, as by `splitzoo check`, and one that fails is not submitted.\n\n"
         "The attack runs in a worker of its own, which holds what the setting grants and nothing\n"
         "else: no secret image, no target's checkpoint and no network where this system has\n"
         "bubblewrap or user namespaces, which each result says. A crash, a time-out, NaN, a wrong\n"
@@ -80,6 +82,11 @@ def run(options: Namespace) -> int:
     for planned in runs:
         planned.check()
     ensure_writable(store.folder)
+    if not passes(options.attack, CHECKED_WITHIN, sys.stderr):
+        raise SplitzooError(
+            f"{attack.name} is not submitted: repair what FAILED, and try it with "
+            f"`splitzoo check {options.attack}`"
+        )
     results = carry_out_all(runs, store, device, fresh=options.fresh, limits=limits_of(options))
     print("\n" + beside_the_best(results))
     print(f"\nresults:  {store.folder / options.profile}\nisolated: {sandbox().described}")

@@ -6,7 +6,6 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import make_dataclass
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -15,7 +14,7 @@ from ...attacks import Attack, Capability, catalogue
 from ...attacks.draws import Draws
 from ...zoo import MisuseError
 from .wire import AttackFailedError
-from .workers import describe, files_of, line_of
+from .workers import absolute, describe, files_of, line_of
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
@@ -44,7 +43,7 @@ def stand_in(reference: str) -> type[Attack]:
     for path in files_of(reference):
         if not path.is_file():
             raise MisuseError(f"there is no file {path}; give path/to/file.py:MyAttack")
-    reference = _absolute(reference)
+    reference = absolute(reference)
     try:
         said = describe(reference)
     except AttackFailedError as error:
@@ -92,8 +91,3 @@ def as_class(reference: str, said: Mapping[str, Any]) -> type[Attack]:
 
 def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, bool | int | float | str)
-
-
-def _absolute(reference: str) -> str:
-    path, _, kind = reference.rpartition(":")
-    return f"{Path(path).absolute()}:{kind}" if files_of(reference) else reference

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from ...attacks import Adversary, Attack, LearnedAttack, load_attack
 from ...attacks.adversary import Grant
+from ...attacks.conformance.checks import battery
 from ...zoo import CapabilityError, Images, SplitzooError, pick_device, pick_precision
 from ...zoo.loading import content_of_network
 from ...zoo.resume import Conditions
@@ -66,6 +67,8 @@ def main(line: int, memory: int) -> None:
         first = wire.receive()
         if first.kind == "describe":
             wire.send("described", **described(load_attack(first.values["reference"])))
+        elif first.kind == "check":
+            examine(load_attack(first.values["reference"]), wire)
         else:
             run(pickle.loads(first.body), wire)
     except Exception as error:
@@ -98,6 +101,14 @@ def described(attack: type[Attack]) -> dict[str, Any]:
         "requires": sorted(capability.name for capability in attack.requires),
         "fields": defaults,
     }
+
+
+def examine(attack: type[Attack], wire: Wire) -> None:
+    """Say how each check of the conformance battery goes."""
+    torch.set_num_threads(1)  # tiny targets: more cost time
+    for finding in battery(attack, lambda name: wire.send("starting", check=name)):
+        wire.send("finding", **asdict(finding))
+    wire.send("done")
 
 
 def run(task: Task, wire: Wire) -> None:

@@ -56,6 +56,12 @@ def files_of(reference: str) -> list[Path]:
     return [Path(path).absolute()] if colon and path.endswith(".py") else []
 
 
+def absolute(reference: str) -> str:
+    """The reference with its file's whole path, for a process in another folder."""
+    path, _, kind = reference.rpartition(":")
+    return f"{Path(path).absolute()}:{kind}" if files_of(reference) else reference
+
+
 @contextmanager
 def worker(limits: Limits, files: Sequence[Path], *, gpu: bool = False) -> Iterator[Wire]:
     """A worker that listens on the other end of the wire, ended with the block.

@@ -1,0 +1,1 @@
+"""An attack for Splitzoo, found by its entry point."""
