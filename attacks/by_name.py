@@ -69,6 +69,8 @@ def load_attack(reference: str) -> type[Attack]:
     path, colon, wanted = reference.rpartition(":")
     if colon and path.endswith(".py"):
         found = getattr(_module_of(Path(path)), wanted, None)
+        if found is None:
+            raise MisuseError(f"{path} has no attack {wanted!r}; name a class derived from Attack")
         return _joined(found, f"{wanted!r} of {path}", wanted)
     packages = installed()
     if reference in catalogue() or reference not in packages:
