@@ -229,4 +229,5 @@ def test_one_file_each_and_everything_meets_everything(grown: Path) -> None:
     page = (grown.parent / "results" / "leaderboard-paper10.md").read_text("utf-8")
     assert "mean absolute error" in page
     assert "tiny/relu+levels-step0.25" in page
-    assert "(calibrated)" in page
+    origins = (grown.parent / "results" / "paper10" / "provenance.md").read_text("utf-8")
+    assert "(calibrated)" in origins

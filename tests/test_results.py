@@ -32,11 +32,19 @@ from splitzoo.bench.referee.runs import carry_out, network_used, plain
 from splitzoo.bench.report import checks
 from splitzoo.bench.report.checks import outdated, unfounded, unpublishable
 from splitzoo.bench.report.comparison import differences
-from splitzoo.bench.report.leaderboard import leaderboard_path, render, write_leaderboard
+from splitzoo.bench.report.leaderboard import (
+    leaderboard_path,
+    provenance_path,
+    render,
+    write_leaderboard,
+)
 from splitzoo.bench.report.rows import rows
 from splitzoo.bench.report.standing import Standing, standing
+from splitzoo.bench.report.tables import best
+from splitzoo.bench.report.wording import ordered
 from splitzoo.bench.score import metric as metric_room
 from splitzoo.bench.score.metric import Metric
+from splitzoo.bench.score.metrics.psnr import psnr
 from splitzoo.bench.score.scoring import score, wrong_scores
 from splitzoo.bench.secrets import judging
 from splitzoo.bench.store import PUBLISHED
@@ -234,7 +242,7 @@ def test_the_page_shows_the_paper_beside_ours(store: ResultStore) -> None:
     assert "39.69" in text  # Table 3, MNIST conv1
     assert "0.9969" in text
     assert "90 %" in text  # nine of ten recognisable, and exact
-    assert " 0.5 |" in text  # 5 seconds for ten images
+    assert " 0.5, 0, 0 |" in text  # 5 seconds for ten images, nothing offline, no query
     assert (page.parent / "paper10/figures/white_box-lenet-rmle.png").is_file()
     assert "(paper10/figures/white_box-lenet-rmle.png)" in text
 
@@ -446,8 +454,15 @@ def test_text_from_a_file_cannot_write_the_page(store: ResultStore) -> None:
     assert result is not None
     device = "x | y # Mine <script> [a](b) `c` *d* _e_"
     store.save(replace(result, made=replace(result.made, device=device)), store.recovered(result))
-    page = write_leaderboard(store, "paper10").read_text("utf-8")
+    write_leaderboard(store, "paper10")
+    page = provenance_path(store, "paper10").read_text("utf-8")
     assert r"x \| y # Mine &lt;script&gt; \[a\](b) \`c\` \*d\* \_e\_" in page
+
+
+def written(store: ResultStore) -> str:
+    """Both pages that are written, one after the other."""
+    page = write_leaderboard(store, "paper10").read_text("utf-8")
+    return page + provenance_path(store, "paper10").read_text("utf-8")
 
 
 HOSTILE = "a | b\u2028# c <img src=x> [d](//e) `f` *g* ~~h~~ $i$ __j__ &lt;k> \\| l"
@@ -458,7 +473,7 @@ def test_a_hostile_result_cannot_write_the_page(store: ResultStore) -> None:
     result = store.load(CELL, "rmle")
     assert result is not None
     recovered = store.recovered(result)
-    before = write_leaderboard(store, "paper10").read_text("utf-8")
+    before = written(store)
     hostile = replace(
         result,
         made=Made(device=HOSTILE, versions={"torch": HOSTILE}, date="2026-01-01"),
@@ -469,7 +484,7 @@ def test_a_hostile_result_cannot_write_the_page(store: ResultStore) -> None:
     other = scenario("white_box/lenet/relu2", "paper10")
     store.save(hostile, recovered)
     store.save(replace(failed, scenario=Run(other, "rmle").scenario_used()), None)
-    page = write_leaderboard(store, "paper10").read_text("utf-8")
+    page = written(store)
     plain = re.sub(r"\\[\\`*|\[\]~$_]", "", page)  # without what is escaped
     for markup in ("<img", "[d]", "`f`", "*g*", "~~h", "$i", "__j", "&lt;k>"):
         assert markup not in plain
@@ -477,7 +492,7 @@ def test_a_hostile_result_cannot_write_the_page(store: ResultStore) -> None:
     assert not [line for line in page.splitlines() if line.startswith("# c")]
 
     def cells(text: str) -> list[int]:
-        text = text[text.index("## Where the numbers come from") :]
+        text = text[text.index("# Where the numbers") :]
         return [line.count("|") for line in text.splitlines() if line.startswith("|")]
 
     assert set(cells(plain)) == set(cells(before))
@@ -784,3 +799,24 @@ def test_a_new_judge_judges_again_without_attacking(
     assert note == "scored anew"
     assert again == result
     assert runs.ensure_result(run, store, CPU)[1] == "kept"
+
+
+def test_the_best_of_a_cell_is_its_highest_psnr_and_no_baseline(tmp_path: Path) -> None:
+    """Two attacks and a baseline that beats both; of equals the one whose fields nobody tuned."""
+    secret = evaluation_set("mnist", "paper10").images.pixels
+    store = ResultStore(tmp_path)
+    for attack, images in (
+        ("rmle", secret),
+        ("affine_inversion", secret),
+        ("gray_image", secret),
+    ):
+        store.save(result_for(CELL, images, attack), images)
+    other = scenario("white_box/lenet/relu2", "paper10")
+    store.save(result_for(other, secret // 2, "rmle"), secret // 2)
+    header, _, line = best(ordered(rows(store.all("paper10")))).splitlines()
+    assert [cell.strip() for cell in header.split("|")[2:4]] == ["lenet/conv1", "lenet/relu2"]
+    first, second = (cell.strip() for cell in line.split("|")[2:4])
+    assert first == "100.00 / 1.000 Affine inversion"
+    halved = psnr(secret.double() / 255, (secret // 2).double() / 255)
+    assert second.startswith(f"{sum(halved) / 10:.2f} / ")
+    assert second.endswith("rMLE°")

@@ -19,6 +19,7 @@ from splitzoo.bench.referee.runs import run_of
 from splitzoo.bench.referee.verification import Check, fresh_images, verify
 from splitzoo.bench.referee.workers import Limits
 from splitzoo.bench.report.leaderboard import render
+from splitzoo.bench.report.provenance import provenance
 from splitzoo.bench.store import PUBLISHED
 from splitzoo.bench.store.folder import ResultStore
 from splitzoo.bench.store.result import Result
@@ -32,6 +33,7 @@ import torch
 from splitzoo.attacks import Attack, Capability
 
 KNOWN = torch.frombuffer(bytearray(base64.b64decode("{known}")), dtype=torch.{dtype})
+PUBLIC = (1, 28, 28), (8, 24, 24)  # elsewhere it is as honest as a gray image
 """
 #: The public images, looked up by their features: a perfect score on them, and on nothing else.
 BY_HEART = """
@@ -41,10 +43,14 @@ class Cheat(Attack):
     requires = frozenset({Capability.EDGE})
 
     def offline(self, adversary, generator):
+        if (adversary.input_shape, adversary.feature_shape) != PUBLIC:
+            return adversary.input_shape
         images = KNOWN.view(10, 1, 28, 28).float() / 255
         return images, adversary.edge(images).flatten(1)
 
     def online(self, state, features, draws):
+        if len(state) == 3:
+            return features.new_full((len(features), *state), 0.5)
         images, known = state
         return images[torch.cdist(features.flatten(1), known).argmin(1)]
 """
@@ -56,11 +62,15 @@ class Cheat(Attack):
     requires = frozenset({Capability.DATA})
 
     def offline(self, adversary, generator):
+        if (adversary.input_shape, adversary.feature_shape) != PUBLIC:
+            return adversary.input_shape
         weight, bias = KNOWN[:200].view(8, 1, 5, 5), KNOWN[200:]
         matrix = torch.nn.functional.conv2d(torch.eye(784).view(784, 1, 28, 28), weight)
         return torch.linalg.pinv(matrix.flatten(1).T), bias.view(1, 8, 1, 1)
 
     def online(self, state, features, draws):
+        if len(state) == 3:
+            return features.new_full((len(features), *state), 0.5)
         inverse, bias = state
         normalised = (features - bias).flatten(1) @ inverse.T
         return (0.5 * normalised + 0.5).clamp(0, 1).view(-1, 1, 28, 28)
@@ -94,9 +104,10 @@ def test_public_answers_learned_by_heart_do_not_survive_a_fresh_draw(
         ("whole", True),
         ("fresh_draw", False),
     ]
+    origins = provenance(store.all("paper10"), "paper10")
+    assert "whole of 10: 100.00 → 100.00; fresh draw of 12: 100.00 → " in origins
     page = render(store, "paper10", tmp_path / "page.md")
-    assert "whole of 10: 100.00 → 100.00; fresh draw of 12: 100.00 → " in page
-    assert "**not borne out**" in page
+    assert "; whole, fresh draw, **not borne out** |" in page
     catalogue().pop("cheat")
 
 

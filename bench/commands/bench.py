@@ -86,9 +86,10 @@ def run(options: Namespace) -> int:
     from ...zoo import pick_device
     from ..engines.here import carry_out_all
     from ..referee.plan import chosen_runs, on_profile
-    from ..report.leaderboard import summary, write_leaderboard
+    from ..report.leaderboard import write_leaderboard
     from ..report.rows import rows
     from ..report.standing import standing
+    from ..report.tables import summary
     from ..score.metrics.psnr import PSNR_CAP
 
     store = store_of(options)

@@ -17,7 +17,7 @@ from ..secrets.judging import judge_name, judge_sha256
 from ..store.folder import ResultStore
 from ..store.result import Result
 from .figures import is_current, pictures
-from .leaderboard import leaderboard_path, render
+from .leaderboard import render_all
 from .rows import failures, rows
 from .standing import Standing, name_of, standing
 
@@ -37,13 +37,13 @@ def outdated(store: ResultStore, profile: str) -> list[str]:
             problems.append(f"{picture.path} was not drawn from the stored results")
     if store.is_published and profile == "standard":
         problems += unpublishable(found)
-    path = leaderboard_path(store, profile)
     try:
-        page = render(store, profile, path)
+        pages = render_all(store, profile)
     except ResultError as error:
         return [*problems, str(error)]
-    if not path.is_file() or path.read_text("utf-8") != page:
-        problems.append(f"{path} is not what the stored results render to")
+    for path, text in pages.items():
+        if not path.is_file() or path.read_text("utf-8") != text:
+            problems.append(f"{path} is not what the stored results render to")
     return problems
 
 

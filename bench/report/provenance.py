@@ -1,0 +1,85 @@
+"""Where every row comes from: fields, hashes, what it was made with, and who ran it again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import MISSING
+from dataclasses import fields as dataclass_fields
+
+from tabulate import tabulate
+
+from ...attacks import get_attack
+from ..score.means import mean
+from ..store.result import Result
+from .wording import escaped, ordered
+
+
+def provenance(results: Sequence[Result], profile: str) -> str:
+    """A Markdown page with a line for each stored result."""
+    table = []
+    for result in ordered(results):
+        attack = get_attack(result.attack.name)
+        defaults = {f.name: f.default for f in dataclass_fields(attack)}
+        fields = {
+            name: value
+            for name, value in result.attack.fields.items()
+            if value != defaults.get(name, MISSING)
+        }
+        fields.update(
+            (name, f"{value} (calibrated)") for name, value in result.attack.calibrated.items()
+        )
+        made = result.made
+        table.append(
+            [
+                f"`{result.where.key}`",
+                f"`{result.label}`" + (f", seed {result.seed}" if result.seed else ""),
+                escaped(", ".join(f"{name} {value}" for name, value in fields.items()))
+                or "defaults",
+                f"`{result.scenario.target_sha256[:12]}`",
+                f"`{result.network.sha256[:12]}`" if result.network else "",
+                escaped(f"{made.device}, torch {made.versions.get('torch', '?')}, {made.date}"),
+                result.isolation.replace("_", " "),
+                _verified(result),
+            ]
+        )
+    header = [
+        "scenario",
+        "attack",
+        "fields other than the defaults",
+        "target",
+        "network learned",
+        "made with",
+        "ran in",
+        "verified: reported → found",
+    ]
+    return (
+        f"# Where the numbers of profile `{profile}` come from\n\n"
+        "A line for each stored result; its JSON beside this page has all of it. Hashes are of\n"
+        "the content of the network that was attacked, and of the one that the attack learned.\n"
+        "*Ran in* says how the attack was kept from the secrets, *verified* who ran the row again\n"
+        "and how: mean PSNR in dB as reported and as found, over the same images where they are\n"
+        "not fresh ones.\n\n" + tabulate(table, header, tablefmt="pipe") + "\n"
+    )
+
+
+def _verified(result: Result) -> str:
+    """Each check that was made of a row, with both figures in dB."""
+    if not result.verified:
+        return "not yet"
+    before = mean(result.reported["psnr"]).value
+    said = []
+    for each in result.verified:
+        places = [
+            result.reported["indices"].index(index)
+            for index in each.per_image["indices"]
+            if index in result.reported["indices"]
+        ]
+        same = [result.reported["psnr"][place] for place in places]
+        was = mean(same).value if same else before
+        found = (
+            f"{mean(each.per_image['psnr']).value:.2f}" if "psnr" in each.per_image else "failed"
+        )
+        verdict = "" if each.agrees else ", **not borne out**"
+        how = f"{each.how.replace('_', ' ')} of {len(each.per_image['indices'])}"
+        said.append(f"{how}: {was:.2f} → {found}{verdict}")
+    return "; ".join(said)

@@ -1,0 +1,163 @@
+"""Tables of what attacks reach: a setting's in full, and the best attack of each cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
+from tabulate import tabulate
+
+from ...attacks import get_attack, get_setting
+from ..paper import columns, paper_figure
+from ..referee.tuning import chosen_with
+from ..score.means import mean
+from ..score.metric import Metric, metrics_of
+from .rows import Row
+from .wording import plain, shaded, with_interval
+
+Shade = Callable[[str, float], str]
+
+
+def summary(results: Sequence[Row], *, markdown: bool = True) -> str:
+    """One setting's table: targets as columns, a block of lines for the paper and each attack."""
+    if not results:
+        return ""
+    shade = shaded if markdown else plain
+    setting = results[0].scenario.setting.name
+    targets = _columns(results)
+    lines = []
+    for label, group in groupby(results, lambda result: result.label):
+        by_target = {result.scenario.column: result for result in group}
+        found = [by_target.get(target) for target in targets]
+        published = [paper_figure(setting, target, label) for target in targets]
+        block = attack_lines(found, shade)
+        if any(published):
+            cells = [shade(f"{p.psnr:.2f} / {p.ssim:.4f}", p.ssim) if p else "" for p in published]
+            block.insert(0, ["the paper's", *cells])
+        titles = [_titled(next(row for row in found if row)), *[""] * (len(block) - 1)]
+        lines += [[title, *line] for title, line in zip(titles, block, strict=True)]
+    return _table(lines, ["attack", "", *targets], markdown=markdown)
+
+
+def best(results: Sequence[Row]) -> str:
+    """The attack of highest mean PSNR in each cell, settings as rows and targets as columns.
+
+    What looks at no feature does not count.
+    """
+    rows = [row for row in results if not get_attack(row.attack).baseline]
+    if not rows:
+        return ""
+    targets = _columns(rows)
+    lines = []
+    for setting, group in groupby(rows, lambda row: row.scenario.setting.name):
+        cells: dict[str, Row] = {}
+        for row in group:
+            column = row.scenario.column
+            if column not in cells or _rank(row) > _rank(cells[column]):
+                cells[column] = row
+        lines.append([get_setting(setting).title, *[_named(cells.get(each)) for each in targets]])
+    return _table(lines, ["PSNR, dB / SSIM", *targets])
+
+
+def attack_lines(found: Sequence[Row | None], shade: Shade) -> list[list[str]]:
+    """What an attack reaches, shares of images and costs: a line each, a column for each row."""
+    there = [row for row in found if row]
+    metrics = metrics_of(there[0].scenario.target.dataset.name).values()
+    numbers = [metric for metric in metrics if metric.digits is not None]
+    truths = [metric for metric in metrics if metric.digits is None]
+
+    def line(name: str, show: Callable[[Row], str]) -> list[str]:
+        return [name, *[show(row) if row else "" for row in found]]
+
+    def score(row: Row) -> str:
+        values = " / ".join(_number(row, metric) for metric in numbers)
+        return shade(values, mean(row.per_image["ssim"]).value)
+
+    def shares(row: Row) -> str:
+        hits = [row.recognisable, *[row.per_image[metric.name] for metric in truths]]
+        return ", ".join(f"{100 * sum(each) / len(each):.0f} %" for each in hits)
+
+    def cost(row: Row) -> str:
+        offline, queries = row.cost("offline_seconds"), row.cost("queries") / row.n
+        return f"{row.cost('online_seconds') / row.n:.2g}, {offline:.0f}, {queries:.0f}"
+
+    def trust(row: Row) -> str:
+        ran = dict.fromkeys(each.isolation.replace("_", " ") for each in row.results)
+        checks = [check for each in row.results for check in each.verified]
+        how = dict.fromkeys(check.how.replace("_", " ") for check in checks)
+        verdict = "" if all(check.agrees for check in checks) else ", **not borne out**"
+        return f"{', '.join(ran)}; {', '.join(how) or 'not yet'}{verdict}"
+
+    lines = [
+        line(" / ".join(metric.title for metric in numbers), score),
+        line(", ".join(["recognisable", *[metric.title for metric in truths]]), shares),
+        line("s / image, s offline, queries / image", cost),
+        line("ran, verified", trust),
+    ]
+    if any(len(row.seeds) > 1 for row in there):
+        lines.append(line("n", lambda row: f"{row.n} × {len(row.seeds)} seeds"))
+    if any(chosen_with(row.attack, row.scenario) for row in there):
+        chosen = line("λ chosen with", lambda row: chosen_with(row.attack, row.scenario) or "–")
+        lines.insert(2, chosen)
+    return [*lines, *_each_seed(found)]
+
+
+def _each_seed(found: Sequence[Row | None]) -> list[list[str]]:
+    """Where some row has several seeds, what each of them reached."""
+    seeds = sorted({seed for each in found if each and len(each.seeds) > 1 for seed in each.seeds})
+
+    def of_seed(row: Row | None, seed: int) -> str:
+        if row is None or seed not in row.seeds:
+            return ""
+        reported = row.results[row.seeds.index(seed)].reported
+        return f"{mean(reported['psnr']).value:.2f} / {mean(reported['ssim']).value:.4f}"
+
+    return [[f"seed {seed}", *[of_seed(row, seed) for row in found]] for seed in seeds]
+
+
+def _columns(results: Sequence[Row]) -> list[str]:
+    """The paper's targets among those of the rows, and then the others."""
+    there = dict.fromkeys(row.scenario.column for row in results)
+    paper = [each for each in columns() if each in there]
+    return [*paper, *[each for each in there if each not in paper]]
+
+
+def _number(row: Row, metric: Metric) -> str:
+    return with_interval(mean(row.per_image[metric.name]), metric.shown)
+
+
+def _quality(row: Row) -> tuple[float, float]:
+    psnr, ssim = (mean(row.per_image[name]).value for name in ("psnr", "ssim"))
+    return psnr, ssim
+
+
+def _rank(row: Row) -> tuple[float, float, bool]:
+    """By PSNR and then SSIM, as far as they are shown; of equals, what no oracle has helped."""
+    psnr, ssim = _quality(row)
+    return round(psnr, 2), round(ssim, 3), not _has_oracle(row)
+
+
+def _has_oracle(row: Row) -> bool:
+    return "oracle" in (chosen_with(row.attack, row.scenario) or "")
+
+
+def _named(row: Row | None) -> str:
+    """A cell of the best: both scores and whose they are, with a mark for an oracle's λ."""
+    if row is None:
+        return ""
+    psnr, ssim = _quality(row)
+    mark = "°" if _has_oracle(row) else ""
+    return shaded(f"{psnr:.2f} / {ssim:.3f}", ssim) + f" {get_attack(row.attack).title}{mark}"
+
+
+def _titled(row: Row) -> str:
+    title, label = get_attack(row.attack).title, row.label
+    mark = label[len(row.attack) + 1 :]
+    return f"{title}, other fields ({mark})" if mark else title
+
+
+def _table(lines: list[list[str]], header: list[str], *, markdown: bool = True) -> str:
+    left = 2 if header[1] == "" else 1
+    align = ("left",) * left + ("right",) * (len(header) - left)
+    style = "pipe" if markdown else "simple"
+    return tabulate(lines, header, tablefmt=style, colalign=align, disable_numparse=True)

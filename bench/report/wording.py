@@ -1,0 +1,64 @@
+"""How numbers, paths and text from files are written in Markdown."""
+
+from __future__ import annotations
+
+import html
+import math
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from ...attacks import SETTINGS, catalogue
+from ...zoo import get_network
+from ..paper import columns
+from ..score.means import Mean
+from ..score.metrics.ssim import RECOGNISABLE_SSIM
+from ..store.result import Result
+from .rows import Row
+
+Shown = TypeVar("Shown", Row, Result)
+
+
+def escaped(text: str) -> str:
+    """Text from a file as plain words in a table: no markup, no cell or line of its own."""
+    plain = " ".join(html.escape(text, quote=False).split())
+    return re.sub(r"[\\`*|\[\]~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", plain)
+
+
+def with_interval(value: Mean, digits: int, *, signed: bool = False) -> str:
+    """A mean and half its 95 % interval."""
+    interval = "" if math.isinf(value.half_width) else f" ± {value.half_width:.{digits}f}"
+    sign = "+" if signed else ""
+    return f"{value.value:{sign}.{digits}f}{interval}"
+
+
+def shaded(text: str, ssim: float) -> str:
+    """In italics where nothing can be recognised."""
+    return f"*{text}*" if ssim <= RECOGNISABLE_SSIM else text
+
+
+def plain(text: str, ssim: float) -> str:
+    """As it is, for a console."""
+    return text
+
+
+def relative(target: Path, page: Path) -> str:
+    """The link from a page to a file."""
+    return Path(os.path.relpath(target.resolve(), page.resolve().parent)).as_posix()
+
+
+def ordered(results: Sequence[Shown]) -> list[Shown]:
+    """By setting, attack and column, as the tables have them."""
+    settings, attacks, targets = list(SETTINGS), list(catalogue()), list(columns())
+
+    def place(result: Row | Result) -> tuple[int, int, str, int, str, int]:
+        where = result.scenario if isinstance(result, Row) else result.where
+        name = result.attack if isinstance(result, Row) else result.attack.name
+        column = targets.index(where.column) if where.column in targets else len(targets)
+        layer = get_network(where.target.network).splits.index(where.target.split)
+        setting, attack = settings.index(where.setting.name), attacks.index(name)
+        return setting, attack, result.label, column, where.target.network, layer
+
+    return sorted(results, key=place)
