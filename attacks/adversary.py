@@ -6,7 +6,6 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from ..zoo import (
     check_features,
     fresh_copy,
     pick_device,
+    reseed,
 )
 from .settings import Capability, Setting
 
@@ -199,9 +199,7 @@ class Adversary:
 def _frozen(module: nn.Module) -> nn.Module:
     """A copy that holds no gradient, and not the victim's source of noise either."""
     twin = copy.deepcopy(module).eval().requires_grad_(False)
-    for layer in twin.modules():
-        if hasattr(layer, "reseed"):
-            cast(Any, layer).reseed(1)  # a victim's is 0
+    reseed(twin, 1)
     return twin
 
 

@@ -141,13 +141,15 @@ def test_a_worker_and_a_sample_are_shown_the_same_noise(tmp_path: Path) -> None:
     where = scenario("black_box_rand_set/lenet/conv1", "paper10", NOISE(sigma=0.5))
     images, whole = where.evaluation().images, peeked()
     assert torch.equal(
-        attack_isolated(outside, where, images, device=CPU, limits=Limits()).pixels, whole
+        attack_isolated(outside, where, images, device=CPU, limits=Limits(), noise=0).pixels, whole
     )
     rows = torch.tensor([2, 5, 7])
     sample = attack_isolated(
-        outside, where, images.subset(rows), device=CPU, limits=Limits(), places=rows
+        outside, where, images.subset(rows), device=CPU, limits=Limits(), noise=0, places=rows
     )
     assert torch.equal(sample.pixels, whole[rows])
+    unforeseen = attack_isolated(outside, where, images, device=CPU, limits=Limits()).pixels
+    assert (unforeseen != whole).float().mean() > 0.5, "an attack could draw the same noise"
 
 
 @pytest.mark.parametrize("sigma", [-0.1, float("nan"), float("inf"), "0.5", True, None])

@@ -20,6 +20,7 @@ from .defence import Defence as Defence
 from .defence import all_defences as all_defences
 from .defence import get_defence as get_defence
 from .defence import number_images as number_images
+from .defence import reseed as reseed
 from .device import describe_device as describe_device
 from .device import pick_device as pick_device
 from .errors import CapabilityError as CapabilityError

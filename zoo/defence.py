@@ -92,6 +92,13 @@ def number_images(edge: nn.Module, numbers: Iterable[int]) -> None:
             cast(Any, layer).number(numbers)
 
 
+def reseed(edge: nn.Module, seed: int) -> None:
+    """Begin other random numbers in an edge that draws some: the victim's own begin with 0."""
+    for layer in edge.modules():
+        if hasattr(layer, "reseed"):
+            cast(Any, layer).reseed(seed)
+
+
 @cache
 def all_defences() -> Mapping[str, type[Defence]]:
     """Every defence by name: the `DEFENCE` of each file in `zoo/defences/`."""

@@ -23,6 +23,7 @@ from ...zoo import (
     check_images,
     number_images,
     progress,
+    reseed,
 )
 from ..scenarios import Scenario
 from ..score.scoring import to_8_bit
@@ -46,6 +47,7 @@ def attack_isolated(
     seed: int = 0,
     network: nn.Module | None = None,
     order: int | None = None,
+    noise: int | None = None,
     numbers: Tensor | None = None,
     places: Tensor | None = None,
     target: Target | None = None,
@@ -56,6 +58,8 @@ def attack_isolated(
     Args:
         order: what the order is drawn from in which the images are shown; nobody can foresee the
             default, since an order tells the class.
+        noise: what a defence draws from; as unforeseeable as the order by default, or an attack
+            would draw the same and take it off.
         numbers: of the images, for what is random of an attack; as they are shown by default.
         places: of the images in the scenario's set, for what is random of a defence; as they are
             given by default.
@@ -75,6 +79,7 @@ def attack_isolated(
         finished, online = finished[:0], 0.0
         before = entropy.randbits(63) if order is None else order
     order = before
+    reseed(target.edge, order if noise is None else noise)
     shown = torch.randperm(len(images), generator=torch.Generator().manual_seed(order))
     task = Task(
         reference_of(attack),

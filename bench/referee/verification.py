@@ -84,6 +84,7 @@ def verify(result: Result, check: Check, device: torch.device, limits: Limits) -
             limits=limits,
             seed=run.seed,
             network=network,
+            noise=result.order or 0,  # what ran in process drew from 0
             numbers=shown.numbers,
             places=shown.places,
             target=target,
