@@ -16,6 +16,7 @@ COMMANDS = {
     "bench": ("bench", "run attacks, score what they recover, render a leaderboard"),
     "check": ("check", "try an attack of yours on tiny targets, in seconds"),
     "submit": ("submit", "run an attack of yours, isolated, beside the best known"),
+    "audit": ("audit", "what each cut of your own network leaks and costs, and where to cut it"),
     "verify": ("verify", "run stored rows again, or on fresh images, and compare"),
     "score": ("score", "take every metric anew from the stored images"),
     "leaderboard": ("leaderboard", "render leaderboard.md from stored results, or check it"),

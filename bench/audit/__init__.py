@@ -1,0 +1,1 @@
+"""What each cut of a user's own network leaks and costs, and where to split it."""

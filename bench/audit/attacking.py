@@ -1,0 +1,138 @@
+"""Running the attackers against one cut, within its share of the time."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict
+
+from torch import Tensor, nn
+
+from ...attacks import Attack, LearnedAttack, MeanImage, ResidualDecoder
+from ...zoo import SplitzooError
+from ...zoo.whole import first_line
+from ...zoo.words import duration
+from ..referee.deterministic import deterministic
+from .attackers import ATTACKERS, Attacker, LeftOutError, Planned
+from .cost import cost_of
+from .cuts import Cut
+from .record import Attacked, CutAudit
+from .scores import picks_its_own, scores_of, stored
+
+
+def audit_cut(
+    cut: Cut, key: str, seconds: float, say: Callable[[str], None]
+) -> tuple[CutAudit, dict[str, Tensor]]:
+    """Attack one cut for some `seconds`; return what was found, and the images by family."""
+    began = time.perf_counter()
+    subject = cut.subject
+    full = subject.target(cut.target.split, full=True)
+    cost = cost_of(full, subject.example()[:1])
+    attacked: list[Attacked] = []
+    left_out: list[str] = []
+    images: dict[str, Tensor] = {}
+    network: nn.Module | None = None
+    waiting = list(ATTACKERS)
+    while waiting:
+        attacker, shares = waiting[0], sum(each.share for each in waiting)
+        waiting = waiting[1:]
+        left = max(0.0, seconds - (time.perf_counter() - began))
+        try:
+            planned = attacker.plan(cut, left * attacker.share / shares, network)
+            say(f"{planned.attack.title}, about {duration(planned.seconds)}")
+            with warnings.catch_warnings(record=True) as warned:
+                warnings.simplefilter("always", RuntimeWarning)
+                found, recovered, learned = _carried_out(cut, attacker, planned)
+            left_out += [f"{attacker.family} warns: {each.message}" for each in warned[:1]]
+        except LeftOutError as reason:
+            left_out.append(f"{attacker.family}: {reason}")
+            continue
+        except (SplitzooError, RuntimeError) as error:
+            left_out.append(f"{attacker.family}: it failed with {first_line(error)}")
+            continue
+        network = network or learned
+        attacked.append(found)
+        images[attacker.family] = recovered
+    taken = time.perf_counter() - began
+    return (
+        CutAudit(
+            at=cut.target.split,
+            key=key,
+            feature_shape=list(cut.target.feature_shape),
+            cost=cost,
+            attacked=attacked,
+            left_out=left_out,
+            seconds=round(taken, 3),
+        ),
+        images,
+    )
+
+
+def _carried_out(
+    cut: Cut, attacker: Attacker, planned: Planned
+) -> tuple[Attacked, Tensor, nn.Module | None]:
+    """Run an attack; what came of it, the images, and the decoder that it learned, if any."""
+    attack, began = planned.attack, time.perf_counter()
+    adversary = cut.adversary(planned.setting, planned.most)
+    with deterministic():
+        network = None
+        if isinstance(attack, LearnedAttack):
+            network, _ = attack.train(adversary, seed=cut.seed)
+        prepared = attack.prepare(adversary, seed=cut.seed, network=network)
+        recovered = stored(prepared.reconstruct(cut.features()))
+    found = _scored(
+        cut,
+        prepared.attack,
+        recovered,
+        family=attacker.family,
+        setting=planned.setting,
+        given=attacker.given(cut, planned),
+        seconds=time.perf_counter() - began,
+        queries=adversary.queries,
+    )
+    return found, recovered, network if type(attack) is ResidualDecoder else None
+
+
+def floor_of(cut: Cut) -> Attacked:
+    """What the mean of the held images scores: an answer that depends on no feature."""
+    setting = "black_box_same_dist"
+    answer = MeanImage().prepare(cut.adversary(setting)).reconstruct(cut.features())
+    given = "nothing of what is sent; the mean of the images that it holds"
+    return _scored(
+        cut,
+        MeanImage(),
+        stored(answer),
+        family="floor",
+        setting=setting,
+        given=given,
+        seconds=0.0,
+        queries=0,
+    )
+
+
+def _scored(
+    cut: Cut,
+    attack: Attack,
+    recovered: Tensor,
+    *,
+    family: str,
+    setting: str,
+    given: str,
+    seconds: float,
+    queries: int,
+) -> Attacked:
+    secret = cut.scored.pixels
+    return Attacked(
+        family=family,
+        setting=setting,
+        attack=attack.name,
+        title=attack.title,
+        version=attack.version,
+        given=given,
+        fields=asdict(attack),
+        seconds=round(seconds, 3),
+        queries=queries,
+        own=picks_its_own(secret, recovered),
+        **scores_of(secret, recovered),
+    )

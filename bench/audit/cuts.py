@@ -1,0 +1,157 @@
+"""Where the network is cut, and what an adversary may know there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...attacks import Adversary, get_setting
+from ...zoo import Images, InputError, Target, places, split_module
+from ...zoo.target import Normalize
+from .images import Division
+
+#: Cuts that are tried where the user names none.
+FEW = 6
+
+
+class Enlarge(nn.Module):
+    """Images N×C×h×w -> N×C×H×W, bilinear: what stands between small images and a large input."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, images: Tensor) -> Tensor:
+        return F.interpolate(images, self.size, mode="bilinear", align_corners=False)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The network as it is audited.
+
+    Attributes:
+        module: the user's, in eval mode.
+        name: what to call it.
+        full: H×W that it takes.
+        division: the images, at the size at which they are attacked.
+        normalisation: mean and std per channel; None where it takes pixels as they are.
+        labelled: whether the images' labels are the network's classes.
+    """
+
+    module: nn.Module
+    name: str
+    full: tuple[int, int]
+    division: Division
+    normalisation: tuple[Sequence[float], Sequence[float]] | None
+    labelled: bool
+    device: torch.device
+
+    def example(self) -> Tensor:
+        """Two images at the size that the network takes, in [0, 1]."""
+        few = self.division.held.floats()[:2].to(self.device)
+        few = torch.cat([few, self.division.scored.floats()[: 2 - len(few)].to(self.device)])
+        return few if self.full == tuple(few.shape[2:]) else Enlarge(self.full)(few).clamp(0, 1)
+
+    def target(self, at: str, *, full: bool = False) -> Target:
+        """The network cut behind `at`, taking images at their attacked or at their `full` size."""
+        mean, std = self.normalisation or (None, None)
+        target = split_module(
+            self.module, at, self.example(), mean=mean, std=std, name=self.name
+        ).to(self.device)
+        small = tuple(self.division.scored.pixels.shape[1:])
+        if full or small == target.input_shape:
+            return target
+        edge = dict(target.edge.named_children())
+        del edge["normalize"]
+        return Target(
+            {"enlarge": Enlarge(self.full), **edge},
+            dict(target.cloud.named_children()),
+            network=target.network,
+            split=target.split,
+            input_shape=small,
+            normalisation=target.normalisation,
+            architecture={**target.architecture, "enlarged": "x".join(map(str, self.full))},
+        ).eval()
+
+    def places(self) -> list[str]:
+        """Where it can be cut, from pixels on; the last, behind which nothing is left, is none."""
+        mean, std = self.normalisation or ((0.0,), (1.0,))
+        found = places(self.module, Normalize(mean, std).to(self.device)(self.example()))
+        if not found:
+            raise InputError(
+                f"{self.name} cannot be cut in two: nowhere one tensor is all that crosses; name a "
+                "layer with --at to see what hinders it there"
+            )
+        return self._distinct(found[:-1] or found)
+
+    @torch.no_grad()
+    def _distinct(self, names: list[str]) -> list[str]:
+        """Without those that only lay out anew what the one before gave: Flatten, Dropout."""
+        found: dict[str, Tensor] = {}
+        for each in names:
+            target = self.target(each)
+            values = target.edge(self.division.scored.floats()[:2].to(self.device)).flatten()
+            last = next(reversed(found.values()), None)
+            if last is None or not torch.equal(last, values):
+                found[each] = values
+        return list(found)
+
+    def chosen(self, at: Sequence[str] | str | None) -> list[str]:
+        """The places that `at` means: "all", names, or a few of its modules, evenly spaced.
+
+        Each that is named is cut here and now, so that one that cannot be is known before any work.
+        """
+        if at is None:
+            found = self.places()
+            modules = {name for name, _ in self.module.named_modules()}
+            return spaced([each for each in found if each in modules] or found, FEW)
+        if at == "all":
+            return self.places()
+        names = list(dict.fromkeys([at] if isinstance(at, str) else at))
+        if not names:
+            raise InputError("no place to cut was named; give one, or all")
+        for each in names:
+            self.target(each)
+        return names
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One place at which the network is cut, attacked and scored."""
+
+    subject: Subject
+    target: Target
+    seed: int
+
+    @property
+    def device(self) -> torch.device:
+        return self.subject.device
+
+    @property
+    def scored(self) -> Images:
+        return self.subject.division.scored
+
+    def adversary(self, setting: str, most: int | None = None) -> Adversary:
+        """What a setting grants here; with `most`, no more than so many of the held images."""
+        held = self.subject.division.held
+        few = held if most is None else held.subset(torch.arange(min(most, len(held))))
+        return Adversary(get_setting(setting), self.target, device=self.device, data=few)
+
+    @torch.no_grad()
+    def features(self) -> Tensor:
+        """What the cloud sees of the scored images."""
+        images = self.scored.floats().to(self.device)
+        return torch.cat([self.target.edge(part) for part in images.split(16)])
+
+
+def spaced(names: Sequence[str], count: int) -> list[str]:
+    """`count` of them, evenly spaced from the first to the last; all where they are no more."""
+    if len(names) <= count:
+        return list(names)
+    if count == 1:
+        return [names[len(names) // 2]]
+    return [names[round(k * (len(names) - 1) / (count - 1))] for k in range(count)]

@@ -1,0 +1,136 @@
+"""The report as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tabulate import tabulate
+
+from ...zoo.words import duration
+from ..score.metrics.ssim import RECOGNISABLE_SSIM
+from .advice import ADVERSARIES, mean_of, worst
+from .record import Attacked, Audit, CutAudit
+
+FAMILIES = {"white_box": "white-box", "black_box": "black-box", "query_free": "query-free"}
+
+
+def as_markdown(audit: Audit) -> str:
+    """The whole report as a page."""
+    return "\n\n".join(part.rstrip() for part in _parts(audit)) + "\n"
+
+
+def _parts(audit: Audit) -> Iterator[str]:
+    yield f"# What {audit.network} leaks, and where to cut it"
+    yield "\n".join(f"- {sentence}" for sentence in advice_of(audit))
+    yield "## Cuts"
+    yield tabulate(
+        [cut_row(audit, cut) for cut in audit.cuts],
+        CUT_HEADER,
+        tablefmt="pipe",
+        disable_numparse=True,
+    )
+    yield NOTE
+    for cut in audit.cuts:
+        yield f"## Behind {cut.at}"
+        yield tabulate(
+            [attack_row(each) for each in (*cut.attacked, audit.floor)],
+            ATTACK_HEADER,
+            tablefmt="pipe",
+            disable_numparse=True,
+        )
+        if cut.left_out:
+            yield "\n".join(f"- left out: {each}" for each in cut.left_out)
+    yield "## How it was measured"
+    yield "\n".join(f"- {sentence}" for sentence in method_of(audit))
+
+
+CUT_HEADER = (
+    "cut behind",
+    *FAMILIES.values(),
+    "bytes an image",
+    "edge multiply-adds",
+    "edge parameters",
+    "edge ms",
+    "Pareto front",
+)
+ATTACK_HEADER = (
+    "adversary",
+    "attack",
+    "was given",
+    "SSIM",
+    "PSNR, dB",
+    "recognisable",
+    "picks its own",
+    "took",
+)
+NOTE = (
+    "SSIM is the mean over the scored images of what the strongest attack recovers that an "
+    "adversary can run; who holds the weights can run them all. 1 is the image itself. It is a "
+    "lower bound: a stronger attack, more time or more images recover more. On the Pareto front "
+    "are the cuts that no other beats in leakage, bytes and multiply-adds at once."
+)
+
+
+def advice_of(audit: Audit) -> list[str]:
+    """The recommendations, the strongest adversary first."""
+    return [audit.advice[family] for family in ADVERSARIES if family in audit.advice]
+
+
+def cut_row(audit: Audit, cut: CutAudit) -> list[str]:
+    """A cut's row under CUT_HEADER."""
+    ran = {family: worst(cut, family) for family in FAMILIES}
+    by_family = {family: f"{mean_of(each.ssim):.3f}" for family, each in ran.items() if each}
+    return [
+        cut.at,
+        *(by_family.get(family, "–") for family in FAMILIES),
+        f"{cut.cost.bytes:,}",
+        f"{cut.cost.multiply_adds:,}",
+        f"{cut.cost.parameters:,}",
+        f"{cut.cost.milliseconds:.2f}",
+        "yes" if cut.at in audit.front else "",
+    ]
+
+
+def attack_row(attacked: Attacked) -> list[str]:
+    """An attack's row under ATTACK_HEADER."""
+    recognisable = sum(each > RECOGNISABLE_SSIM for each in attacked.ssim)
+    return [
+        FAMILIES.get(attacked.family, "no adversary"),
+        attacked.title,
+        attacked.given,
+        f"{mean_of(attacked.ssim):.3f}",
+        f"{mean_of(attacked.psnr):.2f}",
+        f"{recognisable} of {len(attacked.ssim)}",
+        f"{sum(attacked.own)} of {len(attacked.own)}",
+        duration(attacked.seconds) if attacked.seconds else "",
+    ]
+
+
+def method_of(audit: Audit) -> list[str]:
+    """How the figures came about, and what was left out."""
+    used = audit.images
+    channels, height, width = used.attacked_shape
+    found = [
+        f"{used.scored} images are scored, which no adversary holds; {used.held} others are the "
+        f"adversary's. Seed {used.seed} drew them.",
+        f"SSIM above {RECOGNISABLE_SSIM} counts as recognisable. A reconstruction picks its own if "
+        "of all scored images its original is the most similar to it.",
+        "Bytes are the features as float32, uncompressed; an image in 8 bits is "
+        f"{channels * used.network_size[0] * used.network_size[1]:,}. Multiply-adds are those of "
+        "convolutions and matrix products.",
+        f"Measured on {audit.device}, within a budget of {duration(audit.budget)}.",
+    ]
+    if used.network_size != [height, width]:
+        size = "×".join(map(str, used.network_size))
+        found.append(
+            f"The network takes {size}. Images were reduced to {height}×{width}, and enlarged "
+            f"again before the edge saw them: what is recovered and scored is {height}×{width}. "
+            f"Bytes and work are those of {size}."
+        )
+    if used.duplicates:
+        found.append(f"{used.duplicates} images that occur twice were left out.")
+    if used.skipped:
+        few = ", ".join(used.skipped[:10])
+        more = f" and {len(used.skipped) - 10} more" if len(used.skipped) > 10 else ""
+        found.append(f"Files that were skipped: {few}{more}.")
+    return [*found, *(f"Left out: {each}." for each in audit.left_out)]

@@ -1,0 +1,121 @@
+"""The network that is audited, from a file of the user's."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from ...zoo import CheckpointError, InputError, MisuseError
+from ...zoo.whole import first_line
+
+#: What pickles end in: files that run code when they are opened.
+_PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
+
+
+def module_of(reference: str, weights: Path | None = None) -> nn.Module:
+    """The module that "path/to/net.py:build" names, in eval mode.
+
+    `build` is a function or class that is called without arguments, or a module; `weights` are a
+    safetensors file under the names of its `state_dict()`. Raises MisuseError for a reference that
+    gives no module, and CheckpointError for weights that do not fit.
+    """
+    path, colon, name = reference.rpartition(":")
+    if not colon or not path.endswith(".py"):
+        raise MisuseError(f"{reference!r} names no network; give path/to/net.py:build")
+    found = _attribute(Path(path), name)
+    if not isinstance(found, nn.Module):
+        found = _built(reference, found)
+    if weights is not None:
+        _load(found, weights)
+    return found.eval()
+
+
+def _attribute(path: Path, name: str) -> Any:
+    if not path.is_file():
+        raise MisuseError(f"there is no file {path}; give the network as path/to/net.py:build")
+    spec = importlib.util.spec_from_file_location(f"network_of_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        with _beside(path):
+            spec.loader.exec_module(module)
+    except Exception as error:
+        raise MisuseError(f"{path} cannot be run: {first_line(error)}; repair it") from error
+    if not hasattr(module, name):
+        makers = [each for each, value in vars(module).items() if inspect.isroutine(value)]
+        raise MisuseError(f"{path} has no {name!r}; it has {', '.join(makers) or 'no function'}")
+    return getattr(module, name)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[None]:
+    """Let the file import what lies beside it, as it could if it were run."""
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        if folder in sys.path:
+            sys.path.remove(folder)
+
+
+def _built(reference: str, build: Any) -> nn.Module:
+    if not callable(build):
+        kind = type(build).__name__
+        raise MisuseError(f"{reference} is of type {kind}; name a function that returns a module")
+    try:
+        with _beside(Path(reference.rpartition(":")[0])):
+            module = build()
+    except Exception as error:
+        raise MisuseError(
+            f"{reference} fails when it is called without arguments: {first_line(error)}; "
+            "name a function that builds the network and loads its weights"
+        ) from error
+    if not isinstance(module, nn.Module):
+        kind = type(module).__name__
+        raise MisuseError(f"{reference} returns a {kind}; let it return a torch.nn.Module")
+    return module
+
+
+def _load(module: nn.Module, path: Path) -> None:
+    if path.suffix in _PICKLES:
+        raise MisuseError(
+            f"{path} is a pickle, which runs code when it is opened; convert it once with "
+            "safetensors.torch.save_file(torch.load(path, weights_only=True), 'net.safetensors'), "
+            "or load it in the function that builds the network"
+        )
+    if not path.is_file():
+        raise MisuseError(f"there is no file {path}; give --weights FILE.safetensors")
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is no safetensors file ({first_line(error)})") from error
+    own = module.state_dict()
+    for what, names in (("lacks", own.keys() - state.keys()), ("adds", state.keys() - own.keys())):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise CheckpointError(
+                f"{path} does not fit the network: it {what} {min(names)!r}{more}; give the "
+                "weights that were saved from this network"
+            )
+    for name, value in own.items():
+        if value.shape != state[name].shape:
+            raise CheckpointError(
+                f"{path} does not fit the network: {name!r} is {list(state[name].shape)}, not "
+                f"{list(value.shape)}; build the network with the sizes that it was trained with"
+            )
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        raise InputError(f"{path} cannot be loaded: {first_line(error)}") from error

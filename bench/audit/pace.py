@@ -1,0 +1,64 @@
+"""How long the work of an attack takes here, measured before it is planned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ...attacks import RMLE, LearnedAttack, procedural_images
+from ...zoo import pick_precision
+from ...zoo.precision import autocast
+from .cost import now, seconds_of
+from .cuts import Cut
+
+#: Iterations of a descent, and steps of a training, that are timed; one goes before each.
+ITERATIONS, STEPS = 5, 2
+
+
+@torch.no_grad()
+def seconds_of_a_query(cut: Cut, *, drawn: bool) -> float:
+    """What an edge's answer takes, an image; with `drawn`, a procedural image beside it."""
+    images = cut.scored.floats()[:8].to(cut.device)
+    cut.target.edge(images)
+    answer = seconds_of(lambda: cut.target.edge(images), cut.device) / len(images)
+    if not drawn:
+        return answer
+    shape, generator = tuple(images.shape[1:]), torch.Generator().manual_seed(0)
+    draw = seconds_of(lambda: procedural_images(32, shape, generator), cut.device) / 32
+    return answer + draw
+
+
+def seconds_of_an_iteration(cut: Cut, attack: RMLE, setting: str) -> float:
+    """What an iteration of a descent takes, an image."""
+    adversary = cut.adversary(setting)
+    features = cut.features()[: attack.images_at_a_time(adversary)]
+    trial = replace(attack, iterations=ITERATIONS, tv_weight=1.0).prepare(adversary)
+    trial.reconstruct(features[:1])
+    taken = seconds_of(lambda: trial.reconstruct(features), cut.device)
+    return taken / (ITERATIONS * len(features))
+
+
+def seconds_of_a_step(cut: Cut, attack: LearnedAttack, setting: str, values: Tensor) -> float:
+    """What a step of a training takes on a full batch; `values` is what belongs to each image."""
+    adversary, device = cut.adversary(setting), cut.device
+    with torch.random.fork_rng(devices=[]):
+        network = attack.build(adversary).to(device).train()
+    network = network.to(memory_format=torch.channels_last)
+    adam = torch.optim.AdamW(network.parameters(), lr=1e-6)
+    pixels = torch.rand(attack.batch_size, *adversary.input_shape).to(device)
+    values = values.to(device)
+
+    def step() -> None:
+        with autocast(device, pick_precision("auto", device)):
+            loss = attack.loss(network, pixels, values, adversary.cloud)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+
+    step()
+    began = now(device)
+    for _ in range(STEPS):
+        step()
+    return (now(device) - began) / STEPS

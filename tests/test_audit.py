@@ -1,0 +1,445 @@
+"""An audit of a user's own network: from a file and a folder to a report and advice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from splitzoo.bench import psnr, ssim
+from splitzoo.bench.audit import run as running
+from splitzoo.bench.audit.advice import Point, front, recommend
+from splitzoo.bench.audit.attackers import Decoder, Descent, Shadow
+from splitzoo.bench.audit.attacking import floor_of
+from splitzoo.bench.audit.cost import cost_of, parameters_used
+from splitzoo.bench.audit.cuts import Cut, Subject, spaced
+from splitzoo.bench.audit.images import divide, read_images
+from splitzoo.bench.audit.markdown import FAMILIES
+from splitzoo.bench.audit.network import module_of
+from splitzoo.bench.audit.record import Audit, Cost, CutAudit, Limits
+from splitzoo.bench.audit.run import audit_module
+from splitzoo.bench.audit.scores import picks_its_own
+from splitzoo.bench.cli import main
+from splitzoo.zoo import InputError, split_module
+from torch import nn
+
+NETWORK = """
+import torch
+from torch import nn
+
+def build(seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(512, 2)
+    )
+
+def unsound():
+    module = build()
+    module[0].weight.data[0, 0, 0, 0] = float("nan")
+    return module
+
+class Tangled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(3, 3, 1)
+
+    def forward(self, images):
+        if images.sum() > 0:  # torch.fx cannot trace it
+            return self.layer(images).flatten(1) + images.flatten(1)
+        return images.flatten(1)
+
+class Picky(nn.Module):
+    def forward(self, images):
+        return images.view(1, -1)
+
+def number():
+    return 3
+
+def needy(size):
+    return nn.Linear(size, 2)
+
+broken = "no function"
+"""
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Path:
+    path = tmp_path / "net.py"
+    path.write_text(NETWORK, "utf-8")
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Forty-eight smooth pictures of 16×16, in a folder for each of two classes."""
+    folder = tmp_path / "photos"
+    draw = np.random.default_rng(0)
+    for number in range(48):
+        coarse = draw.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+        file = folder / ("dark", "light")[number % 2] / f"{number:02}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(coarse).resize((16, 16), Image.Resampling.BICUBIC).save(file)
+    return folder
+
+
+def read(out: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((out / "results.json").read_text("utf-8"))
+    return found
+
+
+def one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    err = capsys.readouterr().err
+    lines = [line for line in err.splitlines() if line.startswith("splitzoo: error: ")]
+    assert len(lines) == 1, err
+    assert err.strip().splitlines()[-1] == lines[0]
+    assert "Traceback" not in err
+    return lines[0]
+
+
+def test_an_audit_from_file_and_folder_to_report(
+    net: Path,
+    photos: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for attacker in (Decoder, Descent, Shadow):
+        monkeypatch.setattr(attacker, "MOST", 100)
+    out = tmp_path / "out"
+    asked = ["audit", f"{net}:build", "--images", str(photos), "--at", "1,2", "--budget", "1m"]
+    assert main([*asked, "--out", str(out), "--device", "cpu"]) == 0
+    assert "report" in capsys.readouterr().out
+    found = read(out)
+    assert [cut["at"] for cut in found["cuts"]] == ["1", "2"]
+    assert (found["images"]["held"], found["images"]["scored"]) == (36, 12)
+    first = found["cuts"][0]
+    assert first["cost"]["bytes"] == 8 * 16 * 16 * 4
+    assert first["cost"]["multiply_adds"] == 8 * 3 * 9 * 16 * 16
+    assert first["cost"]["parameters"] == 8 * 3 * 9 + 8
+    assert {each["family"] for each in first["attacked"]} == set(FAMILIES)
+    pictures = read_images(photos)
+    secret = divide(pictures, 20, 0).scored.pixels.double() / 255
+    for cut in found["cuts"]:
+        images = load_file(out / "cuts" / f"{cut['at']}.safetensors")
+        for each in cut["attacked"]:
+            recovered = images[each["family"]].double() / 255
+            assert each["psnr"] == pytest.approx(psnr(secret, recovered), abs=1e-4)
+            assert each["ssim"] == pytest.approx(ssim(secret, recovered), abs=1e-6)
+        most = max(sum(each["ssim"]) for each in cut["attacked"])
+        assert most > 2 * sum(found["floor"]["ssim"])  # it leaks, and that shows
+    report = (out / "report.md").read_text("utf-8")
+    assert "No cut of this network that was tried hides its input" in report
+    assert "the edge with its weights" in report
+
+
+def at_once(cut: Cut, key: str, *_: Any) -> tuple[CutAudit, dict[str, torch.Tensor]]:
+    """An audit of a cut that attacks with the mean image alone."""
+    found = msgspec.structs.replace(floor_of(cut), family="white_box")
+    cost = Cost(bytes=1, multiply_adds=2, parameters=3, milliseconds=4.0)
+    at = cut.target.split
+    images = {"white_box": cut.scored.pixels}
+    return CutAudit(at, key, list(cut.target.feature_shape), cost, [found]), images
+
+
+def audited(net: Path, photos: Path, out: Path, at: str) -> Audit:
+    return audit_module(
+        module_of(f"{net}:build"), read_images(photos), out, at=at.split(","), budget=8.0
+    )
+
+
+def test_an_interrupted_audit_goes_on_where_it_stopped(
+    net: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, ran = tmp_path / "out", list[str]()
+
+    def stopped(cut: Any, *rest: Any) -> Any:
+        ran.append(cut.target.split)
+        if len(ran) == 2:
+            raise KeyboardInterrupt
+        return at_once(cut, *rest)
+
+    monkeypatch.setattr(running, "audit_cut", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        audited(net, photos, out, "0,2")
+    found = read(out)
+    assert [cut["at"] for cut in found["cuts"]] == ["0"]
+    assert found["left_out"] == ["2: not reached"]
+    before = (out / "cuts" / "0.safetensors").read_bytes()
+    audit = audited(net, photos, out, "0,2")
+    assert ran == ["0", "2", "2"]
+    assert [cut.at for cut in audit.cuts] == ["0", "2"]
+    assert (out / "cuts" / "0.safetensors").read_bytes() == before
+    (out / "cuts" / "0.safetensors").write_bytes(before[:-1])  # torn
+    audited(net, photos, out, "0")
+    assert ran == ["0", "2", "2", "0"]
+    for file in photos.rglob("0*.png"):
+        file.unlink()  # other images are another audit
+    audited(net, photos, out, "0")
+    assert ran[4:] == ["0"]
+
+
+def test_more_cuts_than_the_budget_bears_are_left_out_and_named(
+    net: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "least_seconds", lambda cut: 3.0)
+    monkeypatch.setattr(running, "audit_cut", at_once)
+    audit = audited(net, photos, tmp_path / "out", "0,1,2")
+    assert [cut.at for cut in audit.cuts] == ["0", "2"]
+    assert audit.left_out == ["1: the budget suffices for 2 cuts; all take 10 s or more"]
+
+
+POINTS = [
+    Point("early", 0.9, 100, 10),
+    Point("same work, more bytes", 0.9, 200, 10),  # beaten by early
+    Point("middle", 0.5, 50, 20),
+    Point("twin", 0.5, 50, 20),  # neither beats the other
+    Point("late", 0.2, 80, 40),
+    Point("latest", 0.1, 80, 90),
+    Point("wasteful", 0.2, 90, 50),  # beaten by late
+]
+
+
+def test_the_front_holds_what_nothing_beats() -> None:
+    assert front(POINTS) == ["early", "middle", "twin", "late", "latest"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "at", "words"),
+    [
+        (Limits(), "late", "0.20 there, within the limit of 0.3"),
+        (Limits(max_ssim=0.15), "latest", "limit of 0.15"),
+        (Limits(max_ssim=0.6), "middle", "limit of 0.6"),
+        (Limits(max_edge_macs=30), None, "No cut within 30 multiply-adds hides its input"),
+        (Limits(max_bytes=60), None, "Least leaks behind middle, with 0.50"),
+        (Limits(max_bytes=10, max_edge_macs=5), None, "10 bytes and 5 multiply-adds"),
+        (Limits(max_ssim=0.05), None, "No cut of this network that was tried hides its input"),
+    ],
+)
+def test_the_cheapest_cut_within_the_limits_is_recommended(
+    limits: Limits, at: str | None, words: str
+) -> None:
+    chosen, why = recommend(POINTS, limits, "a cloud")
+    assert chosen == at
+    assert words in why
+
+
+def test_costs_are_those_of_a_count_by_hand() -> None:
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=2),  # 16 -> 7: 4·3·9·49
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(196, 10),
+        nn.Linear(10, 2),
+    )
+    images = torch.rand(2, 3, 16, 16)
+    cost = cost_of(split_module(module, "3", images), images[:1])
+    assert cost.multiply_adds == 4 * 3 * 9 * 49 + 196 * 10
+    assert cost.bytes == 40
+    assert cost.parameters == 4 * 3 * 9 + 4 + 196 * 10 + 10
+    assert cost.milliseconds > 0
+
+
+def test_an_edge_that_holds_the_whole_module_counts_what_it_uses() -> None:
+    class Branching(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Linear(12, 5)
+            self.second = nn.Linear(5, 3)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            if images.sum() > 1e9:
+                return images
+            answer: torch.Tensor = self.second(self.first(images.flatten(1)).relu())
+            return answer
+
+    images = torch.rand(2, 3, 2, 2)
+    edge = split_module(Branching(), "first", images).edge
+    assert parameters_used(edge, images) == 12 * 5 + 5
+
+
+def test_a_reconstruction_picks_its_own_only_if_nothing_is_more_similar() -> None:
+    secret = torch.randint(0, 256, (4, 3, 16, 16), dtype=torch.uint8)
+    assert picks_its_own(secret, secret) == [True] * 4
+    assert picks_its_own(secret, secret[[1, 0, 2, 3]]) == [False, False, True, True]
+    assert picks_its_own(secret, torch.full_like(secret, 128)).count(True) <= 1
+    twins = secret[[0, 0]]
+    assert picks_its_own(twins, twins) == [False, False]
+
+
+def test_no_image_is_on_both_sides_and_twins_count_once(photos: Path) -> None:
+    (photos / "dark" / "again.png").write_bytes((photos / "dark" / "00.png").read_bytes())
+    division = divide(read_images(photos), 20, 1)
+    assert division.duplicates == 1
+    sides = [
+        {each.numpy().tobytes() for each in part.pixels}
+        for part in (division.held, division.scored)
+    ]
+    assert not sides[0] & sides[1]
+    assert (len(sides[0]), len(sides[1])) == (36, 12)
+    assert divide(read_images(photos), 20, 1).sha256 == division.sha256
+    assert divide(read_images(photos), 20, 2).sha256 != division.sha256
+
+
+def test_sub_folders_are_labels_in_the_order_of_their_names(photos: Path) -> None:
+    pictures = read_images(photos)
+    assert pictures.classes == ("dark", "light")
+    assert pictures.labels is not None
+    assert [int(each) for each in pictures.labels] == [
+        int(name.startswith("light")) for name in pictures.names
+    ]
+    Image.new("RGB", (16, 16)).save(photos / "loose.png")
+    assert read_images(photos).labels is None
+
+
+def test_a_broken_file_is_skipped_and_named(photos: Path) -> None:
+    (photos / "dark" / "00.png").write_bytes(b"no picture")
+    pictures = read_images(photos)
+    assert len(pictures.pixels) == 47
+    assert "00.png" in pictures.skipped[0]
+
+
+def test_arrays_are_read_as_they_were_written(tmp_path: Path) -> None:
+    pixels = torch.randint(0, 256, (9, 3, 12, 12), dtype=torch.uint8)
+    np.save(tmp_path / "x.npy", pixels.numpy())
+    assert torch.equal(read_images(tmp_path / "x.npy").pixels, pixels)
+    np.save(tmp_path / "x.npy", pixels.permute(0, 2, 3, 1).numpy())
+    assert torch.equal(read_images(tmp_path / "x.npy").pixels, pixels)
+    save_file(
+        {"images": pixels.float() / 255, "labels": torch.arange(9) % 3},
+        tmp_path / "x.safetensors",
+    )
+    pictures = read_images(tmp_path / "x.safetensors")
+    assert torch.equal(pictures.pixels, pixels)
+    assert pictures.classes == ("0", "1", "2")
+
+
+def test_large_images_are_attacked_small_and_the_edge_is_the_same(tmp_path: Path) -> None:
+    np.save(
+        tmp_path / "x.npy",
+        np.full((8, 96, 128, 3), 51, dtype=np.uint8)
+        + np.arange(8, dtype=np.uint8)[:, None, None, None],
+    )
+    pictures = read_images(tmp_path / "x.npy", side=32)
+    assert (pictures.full, tuple(pictures.pixels.shape[1:])) == ((96, 128), (3, 24, 32))
+    module = nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    division = divide(pictures, 2, 0)
+    subject = Subject(
+        module.eval(),
+        "net",
+        pictures.full,
+        division,
+        ((0.5,) * 3, (0.2,) * 3),
+        False,
+        torch.device("cpu"),
+    )
+    small, full = subject.target("1"), subject.target("1", full=True)
+    images = division.scored.floats()
+    enlarged = torch.nn.functional.interpolate(images, (96, 128), mode="bilinear")
+    assert torch.allclose(small.edge(images), full.edge(enlarged), atol=1e-5)
+    assert small.feature_shape == full.feature_shape == (2, 94, 126)
+
+
+def test_cuts_are_evenly_spaced_and_none_repeats_the_one_before(net: Path, photos: Path) -> None:
+    assert spaced("abcdefg", 3) == ["a", "d", "g"]
+    assert spaced("ab", 3) == ["a", "b"]
+    assert spaced("abc", 1) == ["b"]
+    subject = Subject(
+        module_of(f"{net}:build"),
+        "net",
+        (16, 16),
+        divide(read_images(photos), 9, 0),
+        None,
+        True,
+        torch.device("cpu"),
+    )
+    assert subject.places() == ["0", "1", "2"]  # 3 flattens what 2 gave, 4 leaves nothing
+
+
+@pytest.mark.parametrize(
+    ("network", "more", "status", "remedy"),
+    [
+        ("net.py:bild", [], 2, "it has build"),
+        ("nowhere.py:build", [], 2, "give the network as path/to/net.py:build"),
+        ("net", [], 2, "give path/to/net.py:build"),
+        ("net.py:number", [], 2, "let it return a torch.nn.Module"),
+        ("net.py:needy", [], 2, "called without arguments"),
+        ("net.py:broken", [], 2, "name a function"),
+        ("net.py:unsound", [], 2, "load sound weights"),
+        ("net.py:Tangled", ["--at", "layer"], 2, "no place separates this module"),
+        ("net.py:Picky", [], 2, "cannot be cut in two"),
+        ("net.py:build", ["--at", "relu1"], 2, "unknown place to cut"),
+        ("net.py:build", ["--at", "1,11"], 2, "did you mean '1'"),
+        ("net.py:build", ["--budget", "0.01s"], 2, "give --budget of"),
+        ("net.py:build", ["--mean", "0.5"], 2, "give 3 joined by commas"),
+        ("net.py:build", ["--std", "1,1,0"], 2, "above nought"),
+        ("net.py:build", ["--images", "empty"], 2, "holds no image; put"),
+        ("net.py:build", ["--images", "broken"], 2, "no image that can be read"),
+        ("net.py:build", ["--images", "mixed"], 2, "--size 16 (or HxW)"),
+        ("net.py:build", ["--images", "few"], 2, "needs 4 or more"),
+        ("net.py:build", ["--images", "tiny"], 2, "11×11 or more"),
+        ("net.py:build", ["--images", "nowhere"], 2, "give --images FOLDER"),
+        ("net.py:build", ["--images", "x.pt"], 2, "safetensors.torch.save_file"),
+        ("net.py:build", ["--images", "flat.npy"], 2, "give N×C×H×W"),
+        ("net.py:build", ["--images", "far.npy"], 2, "do not normalise"),
+        ("net.py:build", ["--weights", "w.pt"], 2, "convert it once"),
+        ("net.py:build", ["--weights", "w.safetensors"], 1, "does not fit the network"),
+        ("net.py:build", ["--weights", "shape.safetensors"], 1, "build the network with"),
+        ("net.py:build", ["--weights", "torn.safetensors"], 1, "no safetensors file"),
+    ],
+)
+def test_bad_input_is_answered_in_a_line_with_the_remedy(
+    network: str,
+    more: list[str],
+    status: int,
+    remedy: str,
+    net: Path,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bad_files(net)
+    asked = ["audit", network, "--out", "out", "--device", "cpu"]
+    if "--images" not in more:
+        asked += ["--images", str(photos)]
+    assert main([*asked, *more]) == status
+    assert remedy in one_line(capsys)
+
+
+def bad_files(net: Path) -> None:
+    """Everything that is wrong, in the working folder."""
+    for name in ("empty", "broken", "mixed", "few", "tiny"):
+        Path(name).mkdir()
+    (Path("broken") / "a.png").write_bytes(b"no picture")
+    for number in range(4):
+        picture = Image.new("RGB", (16 + 4 * (number == 3), 16), (number, 0, 0))
+        picture.save(Path("mixed") / f"{number}.png")
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(Path("tiny") / f"{number}.png")
+    Image.new("RGB", (16, 16)).save(Path("few") / "0.png")
+    Path("x.pt").write_bytes(b"")
+    Path("w.pt").write_bytes(b"")
+    np.save("flat.npy", np.zeros((4, 16, 16), dtype=np.uint8))
+    np.save("far.npy", np.full((4, 3, 16, 16), 2.0))
+    state = module_of(f"{net}:build").state_dict()
+    save_file({"0.weight": state["0.weight"]}, "w.safetensors")
+    save_file({**state, "4.bias": torch.zeros(3)}, "shape.safetensors")
+    Path("torn.safetensors").write_bytes(b"torn")
+
+
+def test_weights_of_a_file_are_those_that_are_audited(net: Path, tmp_path: Path) -> None:
+    state = {name: value + 1 for name, value in module_of(f"{net}:build").state_dict().items()}
+    save_file(state, tmp_path / "w.safetensors")
+    loaded = module_of(f"{net}:build", tmp_path / "w.safetensors").state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in state.items())
+
+
+def test_images_that_a_mean_does_not_fit_are_refused(net: Path, photos: Path) -> None:
+    with pytest.raises(InputError, match="--mean has 1 values"):
+        audit_module(module_of(f"{net}:build"), read_images(photos), net.parent / "o", mean=[0.5])
