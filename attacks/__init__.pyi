@@ -17,6 +17,7 @@ from .learned import LearnedAttack as LearnedAttack
 from .learned import ask_edge as ask_edge
 from .learned import query_pixels as query_pixels
 from .procedural import procedural_images as procedural_images
+from .refined_descent import RefinedDescent as RefinedDescent
 from .residual_decoder import ResidualDecoder as ResidualDecoder
 from .rmle import RMLE as RMLE
 from .rmle import ReleasedRMLE as ReleasedRMLE

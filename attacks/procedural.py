@@ -24,26 +24,24 @@ _CPU = torch.device("cpu")
 def procedural_images(count: int, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     """N×C×H×W in [0, 1], float32 on the CPU; image k does not depend on how many there are.
 
-    Half of those of one channel, and a quarter of others, are drawn with strokes.
+    Scenes, a quarter of them with strokes of a pen on them; half of those of one channel are bright
+    drawings on a black page instead.
     """
     seed = int(torch.randint(1 << 62, (), generator=generator))
     numbers = torch.arange(count).split(_AT_ONCE)
-    return torch.cat([_images(Draws(seed, part.tolist(), _CPU), shape) for part in numbers])
+    dark = 0.5 if shape[0] == 1 else 0.0
+    return torch.cat([_images(Draws(seed, part.tolist(), _CPU), shape, dark) for part in numbers])
 
 
-def _images(draws: Draws, shape: tuple[int, ...]) -> Tensor:
-    channels = shape[0]
+def _images(draws: Draws, shape: tuple[int, ...], dark: float) -> Tensor:
+    """Scenes, and for the share `dark` of them a drawing on a black page."""
     scenes = _leaves(draws, clouds(draws, shape), clouds(draws, shape))
-    light, contrast, kind, ground = draws.uniform(4, 1, 1, 1).unbind(1)
+    light, contrast, kind, ink_on_black = draws.uniform(4, 1, 1, 1).unbind(1)
     scenes = 0.5 + (0.4 + 0.6 * contrast) * (scenes - 0.5) + 0.5 * (light - 0.5)
-    ink, colour = strokes(draws, shape), _colours(draws, channels)
-    if channels == 1:  # white on black, as often as not
-        page = torch.where(ground < 0.5, 0.0, scenes)
-        colour = torch.where(ground < 0.5, 0.7 + 0.3 * colour, colour)
-    else:
-        page = scenes
-    drawn = page + ink * (colour - page)
-    return torch.where(kind < (0.5 if channels == 1 else 0.25), drawn, scenes).clamp(0, 1)
+    ink, colour = strokes(draws, shape), _colours(draws, shape[0])
+    on_scene = scenes + ink * (colour - scenes)
+    images = torch.where(kind < dark + 0.25 * (1 - dark), on_scene, scenes)
+    return torch.where(kind < dark, ink * (0.7 + 0.3 * ink_on_black), images).clamp(0, 1)
 
 
 def clouds(draws: Draws, shape: tuple[int, ...]) -> Tensor:
@@ -99,14 +97,14 @@ def strokes(draws: Draws, shape: tuple[int, ...]) -> Tensor:
         distance = torch.full_like(ink, 9.0)
         for part in range(PARTS):
             way = way + bend + 1.2 * (turns[:, part] - 0.5)
-            length = 0.04 + 0.16 * steps[:, part]
+            length = 0.06 + 0.16 * steps[:, part]
             down, right = length * way.sin(), length * way.cos()
             along = ((rows - y) * down + (columns - x) * right) / length.square()
             along = along.clamp(0, 1)
             off = (rows - y - along * down).square() + (columns - x - along * right).square()
             distance = torch.minimum(distance, off.sqrt())
             y, x = (y + down).clamp(0.1, 0.9), (x + right).clamp(0.1, 0.9)
-        reach = pixel * (0.5 + 1.3 * pen)
+        reach = pixel * (0.7 + 1.4 * pen)
         drawn = torch.sigmoid((reach - distance) / (0.35 * pixel))
         ink = torch.where(number < 1 + (some < 0.4), torch.maximum(ink, drawn), ink)
     return ink
