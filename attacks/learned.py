@@ -164,7 +164,7 @@ class LearnedAttack(Attack):
         A shadow of the target's structure that drew the target's initial weights would know
         what no setting grants, and recover far more for it.
         """
-        digest = hashlib.sha256(f"{type(self).__name__} {seed}".encode()).digest()
+        digest = hashlib.sha256(f"{self.learner().__name__} {seed}".encode()).digest()
         return int.from_bytes(digest[:4], "big")
 
     def _fit(

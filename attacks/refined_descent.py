@@ -147,7 +147,7 @@ class RefinedDescent(ResidualDecoder):
 
     def online(self, state: Start, features: Tensor, draws: Draws) -> Tensor:  # type: ignore[override]
         with torch.no_grad():
-            start = state.decoder(features).clamp(0, 1)
+            start: Tensor = state.decoder(features).clamp(0, 1)
         if features.dim() == 4:
             features = features.contiguous(memory_format=torch.channels_last)
         variable = torch.zeros_like(start, requires_grad=True)

@@ -87,8 +87,9 @@ def test_a_calibrated_weight_is_about_as_good_as_the_best() -> None:
     grid = [
         quality(replace(short, tv_weight=10.0**power), target, secret) for power in range(-5, 3)
     ]
-    assert quality(short, target, secret) > max(grid) - 1.0
-    assert max(grid) - min(grid) > 3.0, "the choice matters here"
+    at_stake = max(grid) - min(grid)
+    assert at_stake > 3.0, "the choice matters here"
+    assert quality(short, target, secret) > max(grid) - at_stake / 3
 
 
 def test_the_choice_is_made_once_and_told(lenet: Target) -> None:

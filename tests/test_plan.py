@@ -10,7 +10,7 @@ from splitzoo.attacks import SETTINGS
 from splitzoo.bench import Row, Run, Scenario, chosen_runs, paper_figure, planned_runs, scenario
 from splitzoo.bench.cli import main
 from splitzoo.bench.paper import PAPER, TABLES
-from splitzoo.bench.referee.plan import paper_runs, sweep_runs
+from splitzoo.bench.referee.plan import further_runs, paper_runs, sweep_runs
 from splitzoo.bench.report.comparison import applicability, differences, findings, sweep
 from splitzoo.bench.store.result import AttackUsed, Cost, Made, PerImage, Result
 from splitzoo.zoo import UnknownNameError, networks
@@ -150,3 +150,17 @@ def test_fields_that_no_result_could_hold_are_refused_before_any_work(
     command = ["bench", "--only", "white_box/lenet/conv1", "--attack", "rmle"]
     assert main([*command, "--field", f"step_size={value}", "--results", str(tmp_path)]) == 2
     assert "no result could hold the fields of rmle" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("white_box/lenet/relu2", "lenet_decoder_relu2-rand_set"),
+        ("white_box_same_dist/cifar_cnn/relu22", "cifar_cnn_decoder_relu22-same_dist"),
+    ],
+)
+def test_a_descent_begins_with_the_decoder_that_is_published(key: str, name: str) -> None:
+    run = Run(scenario(key), "refined_descent")
+    published = {each.checkpoint_name(): each for each in further_runs()}
+    assert run.checkpoint_name() == name
+    assert run.recipe() == published[name].recipe()
