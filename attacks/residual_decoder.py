@@ -59,11 +59,11 @@ class ResidualDecoder(LearnedAttack):
     checkpoint = "{network}_decoder_{split}-{variant}"
     brief: ClassVar[Mapping[str, Any]] = {**LearnedAttack.brief, "width": 4, "queries": 24}
 
-    steps: int = 4000
+    steps: int = 2500
     batch_size: int = 32
     learning_rate: float = 2e-3
     width: int = 64
-    queries: int = 40_000
+    queries: int = 20_000
 
     @classmethod
     def trained_in(cls, setting: Setting) -> Setting:
