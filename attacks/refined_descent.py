@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -77,10 +78,16 @@ class RefinedDescent(ResidualDecoder):
     requires = frozenset({Capability.EDGE})
     title = "Refined descent"
     citation = "ours, after He, Zhang and Lee, ACSAC 2019, §4"
+    brief: ClassVar[Mapping[str, Any]] = {
+        **ResidualDecoder.brief,
+        "iterations": 4,
+        "prior_weight": 0.01,
+        "tv_weight": 0.03,
+    }
 
     prior_weight: float | None = None
     tv_weight: float | None = None
-    iterations: int = 300
+    iterations: int = 500
     step_size: float = 0.3
 
     @classmethod
