@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from dataclasses import fields
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from .options import (
     limits_of,
     store_of,
     warn,
+    whole_number,
 )
 
 if TYPE_CHECKING:
@@ -59,6 +60,21 @@ def add(parser: ArgumentParser) -> None:
     )
     add_limits(parser)
     parser.add_argument(
+        "--jobs",
+        type=whole_number(1, 256),
+        default=1,
+        metavar="N",
+        help="processes that work side by side and share the cores; one whose process dies is "
+        "begun again twice (default: 1, this process)",
+    )
+    parser.add_argument(
+        "--shard",
+        type=shard,
+        metavar="K/N",
+        help="carry out the Kth of N shares of the scenarios, for a scheduler of yours; all may "
+        "write into one results folder",
+    )
+    parser.add_argument(
         "--fresh", action="store_true", help="run again what is already there and current"
     )
     parser.epilog = (
@@ -71,7 +87,9 @@ def add(parser: ArgumentParser) -> None:
         "  splitzoo bench --only black_box                   a family of settings\n"
         "  splitzoo bench --only query_free/cifar_cnn/relu22 one split in four settings\n"
         "  splitzoo bench --only white_box/resnet20/block13  beyond the paper\n"
-        "  splitzoo bench --only lenet --attack my_attack.py:MyAttack --field steps=500"
+        "  splitzoo bench --only lenet --attack my_attack.py:MyAttack --field steps=500\n"
+        "  splitzoo bench --profile standard --jobs 4        side by side on one machine\n"
+        "  splitzoo bench --profile standard --shard 3/16    the third of 16 machines' shares"
     )
 
 
@@ -81,10 +99,18 @@ def described_defence(text: str) -> tuple[str, dict[str, Any]]:
     return name, dict(assignment(part) for part in rest.split(",") if part)
 
 
+def shard(text: str) -> tuple[int, int]:
+    """An option's type: "K/N" with 1 ≤ K ≤ N."""
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise ArgumentTypeError(f"{text!r} is no share: give K/N, from 1/N to N/N")
+    return int(number), int(count)
+
+
 def run(options: Namespace) -> int:
     from ...attacks import load_attack
     from ...zoo import pick_device
-    from ..engines.here import carry_out_all
+    from ..engines import here, local
     from ..referee.plan import chosen_runs, on_profile
     from ..report.leaderboard import write_leaderboard
     from ..report.rows import rows
@@ -106,10 +132,24 @@ def run(options: Namespace) -> int:
     )
     for planned in runs:
         planned.check()
+    if options.shard:
+        number, count = options.shard
+        runs = runs[number - 1 :: count]
     ensure_writable(store.folder)
     limits = limits_of(options) if options.isolated else None
     try:
-        results = carry_out_all(runs, store, device, fresh=options.fresh, limits=limits)
+        if options.jobs == 1:
+            results = here.carry_out_all(runs, store, device, fresh=options.fresh, limits=limits)
+        else:
+            results = local.carry_out_all(
+                runs,
+                store,
+                device,
+                jobs=options.jobs,
+                references=options.attack,
+                fresh=options.fresh,
+                limits=limits,
+            )
     except KeyboardInterrupt:
         if standing(store, options.profile).results:
             write_leaderboard(store, options.profile)

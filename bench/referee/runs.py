@@ -235,26 +235,13 @@ def carry_out(
     """
     evaluation, dataset = run.scenario.evaluation(), run.scenario.target.dataset.name
     began = time.perf_counter()
-    made = Made(device=describe_device(device), versions=versions(), date=today())
     isolation: Isolation = "in_process" if limits is None else sandbox().isolation
     try:
         recovery = _recovered(run, store, device, fresh, limits)
     except (AttackFailedError, CapabilityError, ContractError, InputError) as error:
-        failed = Result(
-            benchmark_version=BENCHMARK_VERSION,
-            scenario=run.scenario_used(),
-            attack=run.attack_used(),
-            seed=run.seed,
-            network=None,
-            reported={},
-            judge_sha256=None,
-            cost=Cost(round(time.perf_counter() - began, 3), 0.0, 0),
-            made=made,
-            recovered_sha256=None,
-            isolation=isolation,
-            failure=line_of(error),
-        )
-        return store.save(failed, None)
+        seconds = time.perf_counter() - began
+        return keep_failure(run, store, device, line_of(error), seconds, isolation)
+    made = Made(device=describe_device(device), versions=versions(), date=today())
     record = run.published()
     offline, queries, network = recovery.offline_seconds, recovery.queries, recovery.network
     if record:
@@ -287,6 +274,32 @@ def carry_out(
     for each in _progress_files(run, store):
         each.unlink(missing_ok=True)
     return stored
+
+
+def keep_failure(
+    run: Run,
+    store: ResultStore,
+    device: torch.device,
+    reason: str,
+    seconds: float,
+    isolation: Isolation = "in_process",
+) -> Result:
+    """Store a scenario's failure, with its reason, as the scenario's outcome."""
+    failed = Result(
+        benchmark_version=BENCHMARK_VERSION,
+        scenario=run.scenario_used(),
+        attack=run.attack_used(),
+        seed=run.seed,
+        network=None,
+        reported={},
+        judge_sha256=None,
+        cost=Cost(round(seconds, 3), 0.0, 0),
+        made=Made(device=describe_device(device), versions=versions(), date=today()),
+        recovered_sha256=None,
+        isolation=isolation,
+        failure=reason,
+    )
+    return store.save(failed, None)
 
 
 def _recovered(

@@ -1,0 +1,38 @@
+"""What an engine says while it works."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import torch
+
+from ...zoo import describe_device
+from ..paper import paper_figure
+from ..referee.runs import Run
+from ..score.means import mean
+from ..store.folder import ResultStore
+from ..store.result import Result
+
+
+def announce(runs: Sequence[Run], store: ResultStore, device: torch.device, how: str = "") -> None:
+    """How much there is to do, on standard error."""
+    profiles = ", ".join(dict.fromkeys(run.scenario.profile for run in runs))
+    print(
+        f"{len(runs)} to attack, profile {profiles}, on {describe_device(device)}{how}; "
+        f"results go to {store.folder}",
+        file=sys.stderr,
+    )
+
+
+def score_of(result: Result) -> str:
+    """What a result reached, beside the paper's figure where there is one, in a line."""
+    if result.failure is not None:
+        return f"failed: {result.failure}"
+    where = result.where
+    published = paper_figure(where.setting.name, where.column, result.label)
+    beside = f" (paper {published.psnr:.2f} dB, {published.ssim:.4f})" if published else ""
+    quality = mean(result.reported["psnr"]).value, mean(result.reported["ssim"]).value
+    return (
+        f"{quality[0]:.2f} dB, SSIM {quality[1]:.4f}{beside} in {result.cost.online_seconds:.1f} s"
+    )
