@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -139,7 +140,8 @@ class LearnedAttack(Attack):
     def train(
         self, adversary: Adversary, *, seed: int = 0, conditions: Conditions | None = None
     ) -> tuple[nn.Module, float]:
-        """Train the network; return it frozen, on the adversary's device, and the seconds taken.
+        """Train the network; return it frozen, on the adversary's device, and the seconds taken,
+        those of drawing and asking what it learns from included.
 
         Without `conditions` it trains in what the device computes best and keeps no progress.
 
@@ -170,7 +172,9 @@ class LearnedAttack(Attack):
     def _fit(
         self, network: nn.Module, adversary: Adversary, seed: int, conditions: Conditions
     ) -> float:
+        began = time.perf_counter()
         examples = self.examples(adversary, torch.Generator().manual_seed(seed))
+        gathered = time.perf_counter() - began
         if not len(examples):
             raise InputError(f"{self.title} has nothing to learn from: the setting holds no image")
         self.begin(network, examples)
@@ -209,7 +213,7 @@ class LearnedAttack(Attack):
         if learning:
             learning.hand_over()
         self.finish(network, examples)
-        return seconds
+        return gathered + seconds
 
 
 def as_floats(pixels: Tensor) -> Tensor:

@@ -86,7 +86,7 @@ class ResidualDecoder(LearnedAttack):
 
     def pictures(self, adversary: Adversary, generator: torch.Generator) -> Tensor:
         """What the edge is asked, uint8: each of its own images as it is and then changed anew,
-        up to `queries`, or procedural ones."""
+        until they are `queries` at least, or procedural ones."""
         if not adversary.holds_images:
             drawn = procedural_images(self.queries, adversary.input_shape, generator)
             return (255 * drawn).round().to(torch.uint8)

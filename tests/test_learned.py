@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from splitzoo.attacks import (
     ShadowModel,
     catalogue,
     configured,
+    learned,
 )
 from splitzoo.attacks.learned import Examples
 from splitzoo.zoo import (
@@ -108,6 +110,22 @@ class Scaling(InverseNetwork):
 
     def finish(self, network: nn.Module, examples: Examples) -> None:
         """There is no first layer to fold the features' scale into."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking(Scaling):
+    def examples(self, adversary: Adversary, generator: torch.Generator) -> Examples:
+        time.sleep(0.05)
+        return super().examples(adversary, generator)
+
+
+def test_asking_counts_as_offline_work(
+    lenet: Target, images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Queries take their time, and procedural images do; the steps take none here."""
+    monkeypatch.setattr(learned, "fit", lambda *given, **named: 0.0)
+    _, seconds = Asking(steps=1).train(adversary_in("black_box_same_set", lenet, images))
+    assert seconds >= 0.05
 
 
 def test_a_number_without_a_dimension_is_trained_kept_and_stored(
