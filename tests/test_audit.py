@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from splitzoo.bench.audit.cuts import Cut, Subject, spaced
 from splitzoo.bench.audit.images import divide, read_images
 from splitzoo.bench.audit.markdown import FAMILIES
 from splitzoo.bench.audit.network import module_of
+from splitzoo.bench.audit.pictures import strip
 from splitzoo.bench.audit.record import Audit, Cost, CutAudit, Limits
 from splitzoo.bench.audit.run import audit_module
 from splitzoo.bench.audit.scores import picks_its_own
@@ -136,6 +140,7 @@ def test_an_audit_from_file_and_folder_to_report(
     report = (out / "report.md").read_text("utf-8")
     assert "No cut of this network that was tried hides its input" in report
     assert "the edge with its weights" in report
+    check_page(out, ["1", "2"])
 
 
 def at_once(cut: Cut, key: str, *_: Any) -> tuple[CutAudit, dict[str, torch.Tensor]]:
@@ -443,3 +448,79 @@ def test_weights_of_a_file_are_those_that_are_audited(net: Path, tmp_path: Path)
 def test_images_that_a_mean_does_not_fit_are_refused(net: Path, photos: Path) -> None:
     with pytest.raises(InputError, match="--mean has 1 values"):
         audit_module(module_of(f"{net}:build"), read_images(photos), net.parent / "o", mean=[0.5])
+
+
+class Page(HTMLParser):
+    """What a page holds: its tags with their attributes, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "img", "line", "circle", "rect", "polyline"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def check_page(out: Path, cuts: list[str]) -> None:
+    text = (out / "report.html").read_text("utf-8")
+    page = Page(text)
+    assert page.open == []
+    for tag, attributes in page.tags:
+        assert tag not in ("script", "link", "a", "iframe")
+        for name in ("href", "src", "srcset"):
+            assert (attributes.get(name) or "data:").startswith("data:")
+    assert "url(" not in text
+    assert "http" not in text
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len(images) == len(cuts)
+    for at, image in zip(cuts, images, strict=True):
+        kind, _, data = str(image["src"]).partition(",")
+        assert kind == "data:image/png;base64"
+        picture = Image.open(io.BytesIO(base64.b64decode(data)))
+        assert picture.size == (8 * 18 - 2, 4 * 18 - 2)  # eight across, originals and three below
+        assert f"behind {at}" in str(image["alt"])
+        assert (out / "pictures" / f"{at}.png").read_bytes() == base64.b64decode(data)
+        assert f"Behind {at}" in page.text
+    scrolling = [attributes for _, attributes in page.tags if attributes.get("class") == "scroll"]
+    assert len(scrolling) == 2 + len(cuts)  # the chart, the cuts, and the attacks on each
+    assert all(each["tabindex"] == "0" and each["aria-label"] for each in scrolling)
+
+
+def test_names_of_the_user_are_text_in_the_page(
+    tmp_path: Path, net: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "audit_cut", at_once)
+    name = "<script>alert('x')</script> & \"co\""
+    module, images = module_of(f"{net}:build"), read_images(photos)
+    audit_module(module, images, tmp_path, at=["2"], name=name)
+    page = Page((tmp_path / "report.html").read_text("utf-8"))
+    assert name in page.text
+    assert "script" not in [tag for tag, _ in page.tags]
+
+
+def test_a_strip_shows_rows_one_below_the_other() -> None:
+    first = torch.zeros(3, 1, 12, 12, dtype=torch.uint8)
+    second = torch.full((3, 1, 12, 12), 200, dtype=torch.uint8)
+    picture = Image.open(io.BytesIO(strip([first, second])))
+    assert picture.size == (3 * 14 - 2, 2 * 14 - 2)
+    assert [picture.getpixel(place) for place in ((0, 0), (12, 0), (0, 13), (15, 14))] == [
+        0,
+        255,
+        255,
+        200,
+    ]

@@ -15,12 +15,12 @@ FAMILIES = {"white_box": "white-box", "black_box": "black-box", "query_free": "q
 
 
 def as_markdown(audit: Audit) -> str:
-    """The whole report as a page."""
+    """The whole report; its pictures lie beside it, as `picture_of` names them."""
     return "\n\n".join(part.rstrip() for part in _parts(audit)) + "\n"
 
 
 def _parts(audit: Audit) -> Iterator[str]:
-    yield f"# What {audit.network} leaks, and where to cut it"
+    yield f"# {title_of(audit)}"
     yield "\n".join(f"- {sentence}" for sentence in advice_of(audit))
     yield "## Cuts"
     yield tabulate(
@@ -32,6 +32,7 @@ def _parts(audit: Audit) -> Iterator[str]:
     yield NOTE
     for cut in audit.cuts:
         yield f"## Behind {cut.at}"
+        yield f"![From top to bottom: {', '.join(shown_rows(cut))}]({picture_of(cut)})"
         yield tabulate(
             [attack_row(each) for each in (*cut.attacked, audit.floor)],
             ATTACK_HEADER,
@@ -69,6 +70,21 @@ NOTE = (
     "lower bound: a stronger attack, more time or more images recover more. On the Pareto front "
     "are the cuts that no other beats in leakage, bytes and multiply-adds at once."
 )
+
+
+def title_of(audit: Audit) -> str:
+    return f"What {audit.network} leaks, and where to cut it"
+
+
+def picture_of(cut: CutAudit) -> str:
+    """Where a cut's picture lies, beside the report."""
+    return f"pictures/{cut.at}.png"
+
+
+def shown_rows(cut: CutAudit) -> list[str]:
+    """What the rows of a cut's picture are, from top to bottom."""
+    found = [f"{FAMILIES[each.family]} ({each.title})" for each in cut.attacked]
+    return ["the originals", *found]
 
 
 def advice_of(audit: Audit) -> list[str]:

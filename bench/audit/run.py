@@ -24,7 +24,9 @@ from .attacking import audit_cut, floor_of
 from .cuts import Cut, Subject, spaced
 from .images import Pictures, divide
 from .kept import Kept
-from .markdown import as_markdown
+from .markdown import as_markdown, picture_of
+from .page import as_page
+from .pictures import strip
 from .record import Audit, CutAudit, ImagesUsed, Limits
 
 #: The seconds that an audit takes if nothing else is said, and the images that are scored.
@@ -60,7 +62,7 @@ def audit_module(
     limits: Limits | None = None,
     name: str | None = None,
 ) -> Audit:
-    """Attack a network at several cuts, and write report.md and results.json to `out`.
+    """Attack a network at several cuts, and write report.html, report.md and results.json to `out`.
 
     Args:
         module: maps images N×C×H×W, normalised by `mean` and `std`, to outputs.
@@ -105,7 +107,7 @@ def audit_module(
             left_out=[*left_out, *missing],
         )
         audit = _advised(audit)
-        _write(audit, out)
+        _write(audit, out, {at: _picture(subject, *found[at]) for at in names if at in found})
         return audit
 
     try:
@@ -228,7 +230,15 @@ def _advised(audit: Audit) -> Audit:
     )
 
 
-def _write(audit: Audit, out: Path) -> None:
+def _picture(subject: Subject, cut: CutAudit, images: dict[str, Tensor]) -> bytes:
+    """The scored images, and below them what each attack recovered."""
+    return strip([subject.division.scored.pixels, *(images[e.family] for e in cut.attacked)])
+
+
+def _write(audit: Audit, out: Path, pictures: dict[str, bytes]) -> None:
+    for cut in audit.cuts:
+        write_atomically(out / picture_of(cut), pictures[cut.at])
+    write_text(out / "report.html", as_page(audit, pictures))
     encoded = msgspec.json.format(msgspec.json.encode(audit), indent=1)
     write_atomically(out / "results.json", encoded + b"\n")
     write_text(out / "report.md", as_markdown(audit))

@@ -151,5 +151,5 @@ def run(options: Namespace) -> int:
         limits=Limits(options.max_ssim, options.max_edge_macs, options.max_bytes),
     )
     print("\n".join(advice_of(audit)))
-    print(f"\nreport: {options.out / 'report.md'}")
+    print(f"\nreport: {options.out / 'report.html'}")
     return 0
