@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from splitzoo.bench import psnr, ssim
 from splitzoo.bench.audit import run as running
-from splitzoo.bench.audit.advice import Point, front, recommend
+from splitzoo.bench.audit.advice import Point, caution, front, recommend
 from splitzoo.bench.audit.attackers import Decoder, Descent, Shadow
 from splitzoo.bench.audit.attacking import floor_of
 from splitzoo.bench.audit.cost import cost_of, parameters_used
@@ -26,7 +26,7 @@ from splitzoo.bench.audit.images import divide, read_images
 from splitzoo.bench.audit.markdown import FAMILIES
 from splitzoo.bench.audit.network import module_of
 from splitzoo.bench.audit.pictures import strip
-from splitzoo.bench.audit.record import Audit, Cost, CutAudit, Limits
+from splitzoo.bench.audit.record import Attacked, Audit, Cost, CutAudit, Limits
 from splitzoo.bench.audit.run import audit_module
 from splitzoo.bench.audit.scores import picks_its_own
 from splitzoo.bench.cli import main
@@ -114,7 +114,8 @@ def test_an_audit_from_file_and_folder_to_report(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for attacker in (Decoder, Descent, Shadow):
-        monkeypatch.setattr(attacker, "MOST", 100)
+        monkeypatch.setattr(attacker, "MOST", 60)
+    monkeypatch.setattr(Shadow, "ITERATIONS", 100)
     out = tmp_path / "out"
     asked = ["audit", f"{net}:build", "--images", str(photos), "--at", "1,2", "--budget", "1m"]
     assert main([*asked, "--out", str(out), "--device", "cpu"]) == 0
@@ -232,6 +233,18 @@ def test_the_cheapest_cut_within_the_limits_is_recommended(
     chosen, why = recommend(POINTS, limits, "a cloud")
     assert chosen == at
     assert words in why
+
+
+def test_an_attack_that_had_less_time_than_usual_says_so() -> None:
+    def cut(steps: int) -> CutAudit:
+        attacked = Attacked(
+            "black_box", "", "decoder", "Decoder", 1, "", {"steps": steps}, 1.0, 0, [], [], []
+        )
+        return CutAudit("a", "", [1], Cost(1, 1, 1, 1.0), [attacked])
+
+    assert "as few as 100 of its usual 2,500" in caution([cut(400), cut(100)], "black_box")
+    assert caution([cut(2500)], "black_box") == ""
+    assert caution([cut(100)], "query_free") == ""
 
 
 def test_costs_are_those_of_a_count_by_hand() -> None:

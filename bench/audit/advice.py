@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ...attacks import get_attack
 from ..score.metrics.ssim import RECOGNISABLE_SSIM
 from .record import Attacked, CutAudit, Limits
 
@@ -95,6 +96,24 @@ def recommend(choices: Sequence[Point], limits: Limits, adversary: str) -> tuple
         f"{tried}: everywhere the mean SSIM is above {limit:g}. Least leaks behind {least.at}, "
         f"with {least.leakage:.2f}."
     )
+
+
+def caution(cuts: Iterable[CutAudit], family: str) -> str:
+    """What is to be said where the attacks of a family had less time than they take by default."""
+    ran = [each for cut in cuts for each in cut.attacked if each.family == family]
+    short = [each for each in ran if each.fields.get("steps", 0) < usual_steps(each.attack)]
+    if not short:
+        return ""
+    least = min(short, key=lambda each: each.fields["steps"] / usual_steps(each.attack))
+    return (
+        f"With this budget, {least.title} had as few as {least.fields['steps']:,} of its usual "
+        f"{usual_steps(least.attack):,} training steps; with a larger one more may be recovered."
+    )
+
+
+def usual_steps(attack: str) -> int:
+    """Steps that an attack of the catalogue trains for by default; 0 for one that does not."""
+    return int(getattr(get_attack(attack), "steps", 0))
 
 
 def _affordable(choice: Point, limits: Limits) -> bool:

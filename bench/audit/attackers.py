@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
-from ...attacks import RMLE, Attack, ResidualDecoder, ShadowModel
+from ...attacks import RMLE, Attack, RefinedDescent, ResidualDecoder, ShadowModel
+from ...attacks.refined_descent import CALIBRATION_IMAGES, PRIOR_START, TV_START
+from ...attacks.residual_decoder import HELD_OUT
+from ...attacks.rmle import CALIBRATION_IMAGES as CALIBRATION_IMAGES_OF_RMLE
+from ...attacks.rmle import CALIBRATION_SHARE
 from ...zoo.words import duration
 from .cuts import Cut
-from .pace import seconds_of_a_query, seconds_of_a_step, seconds_of_an_iteration
+from .pace import ITERATIONS, seconds_of_a_query, seconds_of_a_step, seconds_of_an_iteration
 
 #: Images that a decoder learns from at least; with fewer it draws procedural ones.
 FEW_IMAGES = 32
 #: Bytes of features that are kept to learn from, in half precision.
 MEMORY = 1 << 30
-#: What rMLE calibrates λ with: images, and short descents on each, some four of them.
-_TRIALS, _CALIBRATED, _SHORTEST, _SHARE = 4, 6, 100, 0.1
 
 
 class LeftOutError(Exception):
@@ -39,13 +41,26 @@ class LeftOutError(Exception):
 class Planned:
     """An attack with its fields, the setting it runs in, and the seconds it is expected to take.
 
-    `most` is how many of the held images it is given; None is all of them.
+    `most` is how many of the held images it is given; None is all of them. `network` is what it
+    need not train.
     """
 
     attack: Attack
     setting: str
     seconds: float
     most: int | None = None
+    network: nn.Module | None = None
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A trained decoder, the fields and setting it was trained with, and the held images that it
+    was given."""
+
+    network: nn.Module
+    fields: dict[str, Any]
+    setting: str
+    most: int | None
 
 
 class Attacker(ABC):
@@ -56,10 +71,10 @@ class Attacker(ABC):
     share: ClassVar[float]
 
     @abstractmethod
-    def plan(self, cut: Cut, seconds: float, network: nn.Module | None) -> Planned:
+    def plan(self, cut: Cut, seconds: float, decoder: Decoded | None) -> Planned:
         """The strongest that takes no longer; LeftOutError where that is none.
 
-        `network` is the decoder that was trained at this cut, where there is one.
+        `decoder` is what was trained at this cut, where there is one.
         """
 
     @abstractmethod
@@ -80,7 +95,7 @@ class Decoder(Attacker):
         enough = len(cut.subject.division.held) >= FEW_IMAGES
         return "black_box_same_dist" if enough else "black_box_rand_set"
 
-    def plan(self, cut: Cut, seconds: float, network: nn.Module | None) -> Planned:
+    def plan(self, cut: Cut, seconds: float, decoder: Decoded | None) -> Planned:
         setting = self.setting(cut)
         query = seconds_of_a_query(cut, drawn=setting == "black_box_rand_set")
         for width, wanted in self.WIDTHS.items():
@@ -107,7 +122,7 @@ class Decoder(Attacker):
         if setting == "black_box_rand_set":
             return None, limit
         held = min(len(cut.subject.division.held), limit)
-        learned = held - min(256, held // 8)
+        learned = held - min(HELD_OUT, held // 8)
         return held, max(1, limit // learned) * learned
 
     def given(self, cut: Cut, planned: Planned) -> str:
@@ -119,32 +134,47 @@ class Decoder(Attacker):
 
 
 class Descent(Attacker):
-    """White-box: holds the edge, and descends to an image that explains what it was sent."""
+    """White-box: holds the edge, and brings a decoder's answer to agree with what was sent."""
 
     family = "white_box"
     share = 2.0
-    LEAST, MOST = 100, 5000
-    SETTING = "white_box_same_dist"
+    LEAST, MOST = 60, 1500
+    #: Iterations that are worth the search for one weight more: of total variation, of the prior.
+    WORTH: ClassVar[tuple[int, int]] = (80, 120)
+    #: Descents that the search for a weight takes.
+    TRIALS = 4
 
-    def plan(self, cut: Cut, seconds: float, network: nn.Module | None) -> Planned:
-        each = seconds_of_an_iteration(cut, RMLE(start=0.45), self.SETTING)
-        short = each * _TRIALS * _CALIBRATED
-        count = len(cut.scored)
-        iterations = seconds / (each * count + short * _SHARE)
-        if iterations * _SHARE < _SHORTEST:  # short descents cannot be shorter
-            iterations = (seconds - short * _SHORTEST) / (each * count)
+    def plan(self, cut: Cut, seconds: float, decoder: Decoded | None) -> Planned:
+        if decoder is None:
+            raise LeftOutError("it begins with a decoder, and there is none")
+        pictured = decoder.setting == "black_box_same_dist"
+        setting = "white_box_same_dist" if pictured else "white_box"
+        held = decoder.most if pictured else HELD_OUT * 8
+        assert held is not None
+        trial = RefinedDescent(iterations=ITERATIONS, prior_weight=0.01, tv_weight=0.03)
+        adversary = cut.adversary(setting, decoder.most)
+        begin, each = seconds_of_an_iteration(cut, trial, adversary, decoder.network)
+        calibrated = min(CALIBRATION_IMAGES, min(HELD_OUT, held // 8) // 2)
+        for searched, wanted in ((2, self.WORTH[1]), (1, self.WORTH[0]), (0, self.LEAST)):
+            images = len(cut.scored) + self.TRIALS * searched * calibrated
+            iterations = min(self.MOST, int((seconds - begin) / (each * images)))
+            if iterations >= wanted:
+                break
         if iterations < self.LEAST:
-            needs = self.LEAST * each * count + short * _SHORTEST
-            raise _too_slow(f"{self.LEAST} iterations", needs)
-        found = min(int(iterations), self.MOST)
-        # The paper's 5000 steps of 1e-3 can carry a pixel five times across its range.
-        attack = RMLE(iterations=found, step_size=min(0.03, 5 / found), start=0.45)
-        taken = found * each * count + short * max(_SHORTEST, _SHARE * found)
-        return Planned(attack, self.SETTING, taken)
+            raise _too_slow(f"{self.LEAST} iterations", begin + self.LEAST * each * images)
+        attack = RefinedDescent(
+            **decoder.fields,
+            iterations=iterations,
+            prior_weight=None if searched == 2 else PRIOR_START,
+            tv_weight=None if searched else TV_START,
+        )
+        expected = begin + iterations * each * images
+        return Planned(attack, setting, expected, decoder.most, decoder.network)
 
     def given(self, cut: Cut, planned: Planned) -> str:
-        held = len(cut.subject.division.held)
-        return f"the edge with its weights, and {held:,} images of yours to calibrate on"
+        if planned.setting == "white_box":
+            return "the edge with its weights; none of your images"
+        return f"the edge with its weights, and {planned.most:,} images of yours"
 
 
 class Shadow(Attacker):
@@ -152,34 +182,51 @@ class Shadow(Attacker):
 
     family = "query_free"
     share = 1.0
-    LEAST, MOST = 60, 6000
+    LEAST, MOST, ITERATIONS = 60, 6000, 5000
+    #: Descents that the search for λ takes, and the least iterations that rMLE gives each.
+    TRIALS, SHORTEST = 4, 100
+    #: Not gray: a network that is normalised around it may answer gray without a gradient.
+    START = 0.45
     SETTING = "query_free_diff_set_same_net"
 
-    def plan(self, cut: Cut, seconds: float, network: nn.Module | None) -> Planned:
+    def plan(self, cut: Cut, seconds: float, decoder: Decoded | None) -> Planned:
         if not cut.subject.labelled:
             raise LeftOutError(
                 "it needs labels: put the images into a sub-folder for each class of the network"
             )
         if not list(cut.target.cloud.parameters()):
             raise LeftOutError("it learns through the cloud half, which holds no weights here")
-        attack = ShadowModel(init_gain=1.0, fit_scale=True)
+        if not list(cut.target.edge.parameters()):
+            raise LeftOutError("the edge has no weights that are not known")
+        attack = ShadowModel(init_gain=1.0, fit_scale=True, start=self.START)
         labels = torch.zeros(attack.batch_size, dtype=torch.int64)
         step = seconds_of_a_step(cut, attack, self.SETTING, labels)
         steps = int(0.5 * seconds / step)
         if steps < self.LEAST:
             raise _too_slow(f"{self.LEAST} steps", 2 * self.LEAST * step)
         steps = min(steps, self.MOST)
-        descent = Descent().plan(cut, 0.5 * seconds, None)
-        assert isinstance(descent.attack, RMLE)
-        attack = ShadowModel(
-            init_gain=1.0,
-            fit_scale=True,
-            steps=steps,
-            iterations=descent.attack.iterations,
-            step_size=descent.attack.step_size,
-            start=descent.attack.start,
+        iterations, descent = self._descent(cut, 0.5 * seconds)
+        # The paper's 5000 steps of 1e-3 can carry a pixel five times across its range.
+        attack = replace(
+            attack, steps=steps, iterations=iterations, step_size=min(0.03, 5 / iterations)
         )
-        return Planned(attack, self.SETTING, steps * step + descent.seconds)
+        return Planned(attack, self.SETTING, steps * step + descent)
+
+    def _descent(self, cut: Cut, seconds: float) -> tuple[int, float]:
+        """Iterations of rMLE for which the time suffices, calibrating λ included, and the time."""
+        trial = RMLE(iterations=ITERATIONS, tv_weight=1.0, start=self.START)
+        adversary = cut.adversary("white_box")
+        begin, each = seconds_of_an_iteration(cut, trial, adversary, None)
+        short, count = each * self.TRIALS * CALIBRATION_IMAGES_OF_RMLE, len(cut.scored)
+        found = int((seconds - begin) / (each * count + short * CALIBRATION_SHARE))
+        if found * CALIBRATION_SHARE < self.SHORTEST:  # the trials cannot be shorter
+            found = int((seconds - begin - short * self.SHORTEST) / (each * count))
+        if found < self.SHORTEST:
+            needs = begin + self.SHORTEST * (each * count + short)
+            raise _too_slow(f"{self.SHORTEST} iterations", 2 * needs)
+        found = min(found, self.ITERATIONS)
+        trials = short * max(self.SHORTEST, CALIBRATION_SHARE * found)
+        return found, begin + found * each * count + trials
 
     def given(self, cut: Cut, planned: Planned) -> str:
         held = len(cut.subject.division.held)

@@ -7,14 +7,14 @@ import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...attacks import Attack, LearnedAttack, MeanImage, ResidualDecoder
-from ...zoo import SplitzooError
 from ...zoo.whole import first_line
 from ...zoo.words import duration
 from ..referee.deterministic import deterministic
-from .attackers import ATTACKERS, Attacker, LeftOutError, Planned
+from .advice import ADVERSARIES
+from .attackers import ATTACKERS, Attacker, Decoded, LeftOutError, Planned
 from .cost import cost_of
 from .cuts import Cut
 from .record import Attacked, CutAudit
@@ -32,14 +32,14 @@ def audit_cut(
     attacked: list[Attacked] = []
     left_out: list[str] = []
     images: dict[str, Tensor] = {}
-    network: nn.Module | None = None
+    decoder: Decoded | None = None
     waiting = list(ATTACKERS)
     while waiting:
         attacker, shares = waiting[0], sum(each.share for each in waiting)
         waiting = waiting[1:]
         left = max(0.0, seconds - (time.perf_counter() - began))
         try:
-            planned = attacker.plan(cut, left * attacker.share / shares, network)
+            planned = attacker.plan(cut, left * attacker.share / shares, decoder)
             say(f"{planned.attack.title}, about {duration(planned.seconds)}")
             with warnings.catch_warnings(record=True) as warned:
                 warnings.simplefilter("always", RuntimeWarning)
@@ -48,10 +48,10 @@ def audit_cut(
         except LeftOutError as reason:
             left_out.append(f"{attacker.family}: {reason}")
             continue
-        except (SplitzooError, RuntimeError) as error:
+        except Exception as error:  # a user's module may do anything
             left_out.append(f"{attacker.family}: it failed with {first_line(error)}")
             continue
-        network = network or learned
+        decoder = decoder or learned
         attacked.append(found)
         images[attacker.family] = recovered
     taken = time.perf_counter() - began
@@ -61,7 +61,7 @@ def audit_cut(
             key=key,
             feature_shape=list(cut.target.feature_shape),
             cost=cost,
-            attacked=attacked,
+            attacked=sorted(attacked, key=lambda each: list(ADVERSARIES).index(each.family)),
             left_out=left_out,
             seconds=round(taken, 3),
         ),
@@ -71,13 +71,13 @@ def audit_cut(
 
 def _carried_out(
     cut: Cut, attacker: Attacker, planned: Planned
-) -> tuple[Attacked, Tensor, nn.Module | None]:
+) -> tuple[Attacked, Tensor, Decoded | None]:
     """Run an attack; what came of it, the images, and the decoder that it learned, if any."""
     attack, began = planned.attack, time.perf_counter()
     adversary = cut.adversary(planned.setting, planned.most)
     with deterministic():
-        network = None
-        if isinstance(attack, LearnedAttack):
+        network = planned.network
+        if network is None and isinstance(attack, LearnedAttack):
             network, _ = attack.train(adversary, seed=cut.seed)
         prepared = attack.prepare(adversary, seed=cut.seed, network=network)
         recovered = stored(prepared.reconstruct(cut.features()))
@@ -91,7 +91,9 @@ def _carried_out(
         seconds=time.perf_counter() - began,
         queries=adversary.queries,
     )
-    return found, recovered, network if type(attack) is ResidualDecoder else None
+    if network is None or type(attack) is not ResidualDecoder:
+        return found, recovered, None
+    return found, recovered, Decoded(network, asdict(attack), planned.setting, planned.most)
 
 
 def floor_of(cut: Cut) -> Attacked:

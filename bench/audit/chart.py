@@ -10,17 +10,19 @@ from .advice import mean_of, worst
 from .markdown import FAMILIES
 from .record import Audit
 
-_LEFT, _TOP, _HIGH, _STEP, _RIGHT = 44, 34, 220, 74, 40
-#: Below the axis: names of the cuts, turned where they are many or long.
-_FOOT = 110
+_LEFT, _TOP, _HIGH, _RIGHT = 44, 34, 220, 60
+#: Pixels that all cuts share, and between two of them at least and at most.
+_ALL, _LEAST, _MOST = 640, 56, 140
+#: Of a cut's name under the axis: letters that are shown, and their height once turned, in ems.
+_LONGEST, _TURNED = 18, 0.65
 
 
 def chart(audit: Audit) -> str:
     """The mean SSIM that each adversary reaches behind each cut, on an axis from 0 to 1."""
     names = [cut.at for cut in audit.cuts]
-    wide = _LEFT + max(1, len(names) - 1) * _STEP + _RIGHT + 60
-    wide = max(wide, 420)
-    high = _TOP + _HIGH + _FOOT
+    wide = max(420, _across(len(names) - 1, len(names)) + _RIGHT)
+    letters = max(min(len(name), _LONGEST) for name in names)
+    high = _TOP + _HIGH + 24 + round(8 * _TURNED * letters)
     label = "Mean SSIM of what is recovered, by cut: " + "; ".join(
         f"{name} {', '.join(f'{FAMILIES[family]} {value:.2f}' for family, value in reached)}"
         for name, reached in _reached(audit)
@@ -43,8 +45,8 @@ def _reached(audit: Audit) -> Iterator[tuple[str, list[tuple[str, float]]]]:
         yield cut.at, [(family, mean_of(each.ssim)) for family, each in found if each]
 
 
-def _across(place: int) -> int:
-    return _LEFT + 30 + place * _STEP
+def _across(place: int, count: int) -> int:
+    return _LEFT + 30 + place * max(_LEAST, min(_MOST, _ALL // count))
 
 
 def _down(value: float) -> float:
@@ -60,15 +62,15 @@ def _axes(names: list[str], wide: int) -> Iterator[str]:
     yield f'<line class="limit" x1="{_LEFT}" x2="{wide - 8}" y1="{y}" y2="{y}"/>'
     yield f'<text x="{wide - 8}" y="{y - 5}" text-anchor="end">recognisable above</text>'
     for place, name in enumerate(names):
-        x, y = _across(place), _TOP + _HIGH + 16
-        shown = name if len(name) < 19 else f"…{name[-18:]}"
+        x, y = _across(place, len(names)), _TOP + _HIGH + 16
+        shown = name if len(name) <= _LONGEST else f"…{name[1 - _LONGEST :]}"
         turned = f'transform="rotate(-40 {x} {y})"'
         yield f'<text x="{x}" y="{y}" text-anchor="end" {turned}>{escape(shown)}</text>'
 
 
 def _line(audit: Audit, family: str) -> Iterator[str]:
     points = [
-        (_across(place), _down(value))
+        (_across(place, len(audit.cuts)), _down(value))
         for place, (_, reached) in enumerate(_reached(audit))
         for name, value in reached
         if name == family

@@ -88,6 +88,11 @@ class Subject:
             )
         return self._distinct(found[:-1] or found)
 
+    def _learned(self, at: str) -> bool:
+        """Whether anything with weights lies before the cut."""
+        edge = self.target(at).edge
+        return any(True for _ in edge.parameters())
+
     @torch.no_grad()
     def _distinct(self, names: list[str]) -> list[str]:
         """Without those that only lay out anew what the one before gave: Flatten, Dropout."""
@@ -108,7 +113,8 @@ class Subject:
         if at is None:
             found = self.places()
             modules = {name for name, _ in self.module.named_modules()}
-            return spaced([each for each in found if each in modules] or found, FEW)
+            found = [each for each in found if each in modules] or found
+            return spaced([each for each in found if self._learned(each)] or found, FEW)
         if at == "all":
             return self.places()
         names = list(dict.fromkeys([at] if isinstance(at, str) else at))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ...attacks import RMLE, LearnedAttack, procedural_images
+from ...attacks import Adversary, Attack, LearnedAttack, procedural_images
 from ...zoo import pick_precision
 from ...zoo.precision import autocast
 from .cost import now, seconds_of
@@ -30,14 +28,18 @@ def seconds_of_a_query(cut: Cut, *, drawn: bool) -> float:
     return answer + draw
 
 
-def seconds_of_an_iteration(cut: Cut, attack: RMLE, setting: str) -> float:
-    """What an iteration of a descent takes, an image."""
-    adversary = cut.adversary(setting)
-    features = cut.features()[: attack.images_at_a_time(adversary)]
-    trial = replace(attack, iterations=ITERATIONS, tv_weight=1.0).prepare(adversary)
-    trial.reconstruct(features[:1])
-    taken = seconds_of(lambda: trial.reconstruct(features), cut.device)
-    return taken / (ITERATIONS * len(features))
+def seconds_of_an_iteration(
+    cut: Cut, trial: Attack, adversary: Adversary, network: nn.Module | None
+) -> tuple[float, float]:
+    """What comes before a descent, and what an iteration takes, an image; `trial` runs
+    ITERATIONS."""
+    began = now(cut.device)
+    prepared = trial.prepare(adversary, seed=cut.seed, network=network)
+    begin = now(cut.device) - began
+    features = cut.features()[: prepared.batch]
+    prepared.reconstruct(features[:1])
+    taken = seconds_of(lambda: prepared.reconstruct(features), cut.device)
+    return begin, taken / (ITERATIONS * len(features))
 
 
 def seconds_of_a_step(cut: Cut, attack: LearnedAttack, setting: str, values: Tensor) -> float:

@@ -25,8 +25,8 @@ from .markdown import (
 from .record import Audit, CutAudit
 
 STYLE = Path(__file__).with_name("report.css")
-#: Columns of words, which stand to the left.
-_WORDS = {"attack", "was given", "Pareto front"}
+#: Columns of words, which stand to the left; long ones are broken into lines.
+_WORDS = {"attack": "words", "was given": "long", "Pareto front": "words"}
 
 
 def as_page(audit: Audit, pictures: Mapping[str, bytes]) -> str:
@@ -95,7 +95,7 @@ def _table(
     marked: Iterable[str] = (),
 ) -> str:
     """A table in a frame that scrolls, the first column its rows' heads."""
-    kinds = [' class="words"' if each in _WORDS else "" for each in header]
+    kinds = [f' class="{_WORDS[each]}"' if each in _WORDS else "" for each in header]
     kinds[0] = ' class="words"'
     heads = "".join(
         f'<th scope="col"{kind}>{escape(each)}</th>'

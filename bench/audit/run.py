@@ -18,7 +18,7 @@ from ...zoo.content import text_sha256
 from ...zoo.files import ensure_writable, sweep_unfinished, write_atomically, write_text
 from ...zoo.words import duration
 from ..store.provenance import versions
-from .advice import ADVERSARIES, front, points, recommend
+from .advice import ADVERSARIES, caution, front, points, recommend
 from .attackers import least_seconds
 from .attacking import audit_cut, floor_of
 from .cuts import Cut, Subject, spaced
@@ -224,7 +224,8 @@ def _advised(audit: Audit) -> Audit:
     for family, adversary in ADVERSARIES.items():
         if family in ran:
             chosen, why = recommend(points(audit.cuts, family), audit.limits, adversary)
-            advice[family], recommended[family] = why, chosen
+            recommended[family] = chosen
+            advice[family] = f"{why} {caution(audit.cuts, family)}".rstrip()
     return msgspec.structs.replace(
         audit, front=front(points(audit.cuts)), advice=advice, recommended=recommended
     )

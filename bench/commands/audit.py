@@ -148,6 +148,7 @@ def run(options: Namespace) -> int:
         scored=options.scored,
         seed=options.seed,
         device=options.device,
+        name=options.network.rpartition(":")[2],
         limits=Limits(options.max_ssim, options.max_edge_macs, options.max_bytes),
     )
     print("\n".join(advice_of(audit)))
