@@ -34,8 +34,9 @@ def start(folder: Path, only: str) -> subprocess.Popen[bytes]:
     """The benchmark, in a process group of its own."""
     main = "import sys; from splitzoo.bench.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", main, "bench", "--profile", PROFILE]
+    words = [word for each in only.split() for word in ("--only", each)]
     return subprocess.Popen(
-        [*command, "--only", *only.split(), "--results", str(folder)],
+        [*command, *words, "--results", str(folder)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},  # sums in one order, however many run
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
