@@ -432,6 +432,17 @@ def test_a_hang_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert re.search("FAILED    loads .*took more than the 2 s that all checks have", out), out
 
 
-def test_a_missing_file_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", "nowhere.py:Mine"]) == 2
-    assert "there is no file" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("nowhere.py:Mine", "there is no file"),
+        ("nowhere.py", "names no class; give nowhere.py:MyAttack"),
+        ("rmlee", "did you mean 'rmle'?"),
+        ("", "unknown attack ''"),
+    ],
+)
+def test_what_names_no_attack_is_misuse(
+    reference: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", reference]) == 2
+    assert said in capsys.readouterr().err

@@ -440,6 +440,24 @@ def test_seeds_are_all_shown_and_averaged(store: ResultStore) -> None:
     assert "50 %" in page  # exact: nine of ten with one seed, one of ten with the other
 
 
+def test_a_row_of_which_one_seed_was_verified_says_which_share(store: ResultStore) -> None:
+    first = store.load(CELL, "rmle")
+    assert first is not None
+    recovered = store.recovered(first)
+    store.save(replace(first, seed=1), recovered)
+    checked = Verification(
+        how="whole",
+        seed=0,
+        isolation="sandbox",
+        agrees=True,
+        per_image=first.reported,
+        made=first.made,
+    )
+    store.save(replace(first, verified=[checked]), recovered)
+    page = render(store, "paper10", store.folder / "page.md")
+    assert "in process; whole, 1 of 2 seeds |" in page
+
+
 def test_a_row_with_a_failed_seed_is_not_averaged_over_the_others(store: ResultStore) -> None:
     result = store.load(CELL, "rmle")
     assert result is not None

@@ -63,6 +63,32 @@ def test_its_rows_stand_beside_the_best_known(
     catalogue().pop("halves")
 
 
+def test_its_rows_are_shown_and_verified_where_it_is_named(
+    attack: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By other processes than the one that submitted it; its words write nothing of their own."""
+    monkeypatch.setattr(submit, "passes", lambda *given: True)
+    title = r"$\\frac$ | <b>`x`</b>"
+    (tmp_path / "halves.py").write_text(ATTACK.replace('"Halves"', f'"{title}"'), "utf-8")
+    there = ["--results", str(tmp_path), "--profile", "paper10"]
+    assert main(["submit", attack, "--only", "black_box_rand_set/lenet/conv1", *there]) == 0
+    catalogue().pop("halves")
+    assert main(["leaderboard", *there]) == 1
+    assert "bring the attack" in capsys.readouterr().err
+
+    assert main(["verify", *there, "--attack", attack, "--only", "halves"]) == 0
+    assert "borne out (sample)" in capsys.readouterr().out
+    catalogue().pop("halves")
+    assert main(["leaderboard", *there, "--attack", attack]) == 0
+    page = (tmp_path / "leaderboard-paper10.md").read_text("utf-8")
+    assert r"| \$\\frac\$ \| &lt;b&gt;\`x\`&lt;/b&gt;" in page
+    assert "<b>" not in page
+    catalogue().pop("halves")
+
+
 def test_an_attack_that_was_edited_is_run_again(
     attack: str,
     tmp_path: Path,

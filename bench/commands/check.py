@@ -7,7 +7,6 @@ import time
 from argparse import ArgumentParser, Namespace
 from typing import TextIO
 
-from ...zoo.errors import MisuseError
 from .options import duration
 
 #: Seconds that all checks together may take.
@@ -37,11 +36,9 @@ def add(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    from ..referee.workers import files_of
+    from ..referee.outside import ensure_named
 
-    for path in files_of(options.attack):
-        if not path.is_file():
-            raise MisuseError(f"there is no file {path}; give path/to/file.py:MyAttack")
+    ensure_named(options.attack)
     return 0 if passes(options.attack, options.time_limit, sys.stdout) else 1
 
 

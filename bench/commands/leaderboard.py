@@ -7,7 +7,15 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from ...zoo.errors import UnknownNameError
-from .options import add_profile, add_results, published_or_local, store_of, warn
+from .options import (
+    add_outside,
+    add_profile,
+    add_results,
+    bring_outside,
+    published_or_local,
+    store_of,
+    warn,
+)
 
 if TYPE_CHECKING:
     from ..store.folder import ResultStore
@@ -18,6 +26,7 @@ FORMATS = ("markdown", "csv", "json")
 def add(parser: ArgumentParser) -> None:
     add_profile(parser, "standard")
     add_results(parser, published_or_local())
+    add_outside(parser)
     parser.add_argument(
         "--check",
         action="store_true",
@@ -42,6 +51,7 @@ def run(options: Namespace) -> int:
     store = store_of(options)
     if options.format not in FORMATS:
         raise UnknownNameError("format", options.format, FORMATS)
+    bring_outside(options)
     if options.check:
         return _check(store, options.profile)
     warn(standing(store, options.profile).left_out)

@@ -72,6 +72,26 @@ def assignment(text: str) -> tuple[str, Any]:
     return name, parsed
 
 
+def add_outside(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--attack",
+        action="append",
+        default=[],
+        metavar="FILE.py:CLASS|NAME",
+        help="an attack from outside whose rows count too, as `splitzoo submit` took it; may be "
+        "given again",
+    )
+
+
+def bring_outside(options: Namespace) -> None:
+    """Let the attacks that `add_outside` names join the catalogue."""
+    if options.attack:
+        from ..referee.outside import stand_in
+
+        for reference in options.attack:
+            stand_in(reference)
+
+
 def add_fields(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--field",

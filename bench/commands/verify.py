@@ -12,8 +12,10 @@ from .options import (
     add_device,
     add_limits,
     add_only,
+    add_outside,
     add_profile,
     add_results,
+    bring_outside,
     limits_of,
     published_or_local,
     store_of,
@@ -65,6 +67,7 @@ def add(parser: ArgumentParser) -> None:
     add_profile(parser, "standard")
     add_only(parser)
     add_results(parser, published_or_local())
+    add_outside(parser)
     add_device(parser)
     add_limits(parser)
     parser.add_argument(
@@ -88,6 +91,7 @@ def run(options: Namespace) -> int:
 
     store, device = store_of(options), pick_device(options.device)
     check, limits = check_of(options), limits_of(options)
+    bring_outside(options)
     results = chosen(options, store)
     borne_out = True
     for number, result in enumerate(results, start=1):

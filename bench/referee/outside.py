@@ -11,7 +11,9 @@ from typing import Any
 from torch import Tensor
 
 from ...attacks import Attack, Capability, catalogue
+from ...attacks.by_name import get_attack
 from ...attacks.draws import Draws
+from ...attacks.installed import installed
 from ...zoo import MisuseError
 from .wire import AttackFailedError
 from .workers import absolute, describe, files_of, line_of
@@ -38,11 +40,10 @@ def stand_in(reference: str) -> type[Attack]:
     """The catalogue's class for the attack that `reference` names, a file's or an installed one's.
 
     A worker loads it and says what it is; it joins the catalogue of this process. Raises
-    MisuseError where there is no such file, where it cannot be loaded, or where its name is taken.
+    MisuseError where there is no such file, where it cannot be loaded, or where its name is taken,
+    and UnknownNameError for a name that nobody brings.
     """
-    for path in files_of(reference):
-        if not path.is_file():
-            raise MisuseError(f"there is no file {path}; give path/to/file.py:MyAttack")
+    ensure_named(reference)
     reference = absolute(reference)
     try:
         said = describe(reference)
@@ -57,6 +58,19 @@ def stand_in(reference: str) -> type[Attack]:
         )
     catalogue()[attack.name] = attack
     return attack
+
+
+def ensure_named(reference: str) -> None:
+    """Raise MisuseError where a reference names no file that is there, and UnknownNameError where
+    it is a name that neither the catalogue nor an installed package has; nothing is loaded."""
+    files = files_of(reference)
+    for path in files:
+        if not path.is_file():
+            raise MisuseError(f"there is no file {path}; give path/to/file.py:MyAttack")
+    if reference.endswith(".py"):
+        raise MisuseError(f"{reference} names no class; give {reference}:MyAttack")
+    if not files and reference not in installed():
+        get_attack(reference)
 
 
 def as_class(reference: str, said: Mapping[str, Any]) -> type[Attack]:

@@ -166,7 +166,7 @@ def _grid(store: ResultStore, picture: Picture) -> Figure:
             axis.set_xlabel("{:.1f} dB\n{:.3f}".format(*scores), fontsize=7.5, labelpad=2)
     height = figure.get_figheight()
     title = f"{picture.title}; PSNR and SSIM under each image"
-    figure.suptitle(title, fontsize=9, y=1 - 0.08 / height)
+    figure.suptitle(title, fontsize=9, y=1 - 0.08 / height, parse_math=False)
     figure.subplots_adjust(
         left=_LABEL / wide,
         right=0.995,
@@ -207,7 +207,8 @@ def _plot(picture: Picture) -> Figure:
         axis.set_ylabel(f"mean {label}")
         axis.grid(axis="y", linewidth=0.4)
     count = len(picture.results[0].per_image["psnr"])
-    figure.suptitle(f"{picture.title}; 95 % intervals over {count} images", fontsize=9)
+    title = f"{picture.title}; 95 % intervals over {count} images"
+    figure.suptitle(title, fontsize=9, parse_math=False)
     figure.tight_layout()
     return figure
 

@@ -152,7 +152,7 @@ def _best(results: Sequence[Row], drawn: Sequence[Picture], path: Path) -> str:
     if not (table := best(results)):
         return ""
     shown = next((each for each in drawn if len(each.results) > 1 and not each.of_sweep), None)
-    picture = f"![{shown.title}]({relative(shown.path, path)})\n\n" if shown else ""
+    picture = f"![{escaped(shown.title)}]({relative(shown.path, path)})\n\n" if shown else ""
     return (
         "## Best known\n\n"
         "The strongest attack of each setting at each split. In *italics* where little can be "
@@ -185,7 +185,7 @@ def _section(setting: str, results: list[Row], drawn: Sequence[Picture], path: P
         lines += ["Beyond the paper's targets:", "", summary(others), ""]
     for picture in drawn:
         if picture.results[0].scenario.setting.name == setting and not picture.of_sweep:
-            lines += [f"![{picture.title}]({relative(picture.path, path)})", ""]
+            lines += [f"![{escaped(picture.title)}]({relative(picture.path, path)})", ""]
     return "\n".join(lines)
 
 
@@ -255,7 +255,7 @@ def _layers(results: Sequence[Row], drawn: Sequence[Picture], path: Path) -> str
     ]
     for picture in drawn:
         if picture.of_sweep:
-            lines += [f"![{picture.title}]({relative(picture.path, path)})", ""]
+            lines += [f"![{escaped(picture.title)}]({relative(picture.path, path)})", ""]
     return "\n".join(lines)
 
 

@@ -13,7 +13,7 @@ from ..referee.tuning import chosen_with
 from ..score.means import mean
 from ..score.metric import Metric, metrics_of
 from .rows import Row
-from .wording import plain, shaded, with_interval
+from .wording import escaped, plain, shaded, with_interval
 
 Shade = Callable[[str, float], str]
 
@@ -34,7 +34,8 @@ def summary(results: Sequence[Row], *, markdown: bool = True) -> str:
         if any(published):
             cells = [shade(f"{p.psnr:.2f} / {p.ssim:.4f}", p.ssim) if p else "" for p in published]
             block.insert(0, ["the paper's", *cells])
-        titles = [_titled(next(row for row in found if row)), *[""] * (len(block) - 1)]
+        title = _titled(next(row for row in found if row))
+        titles = [escaped(title) if markdown else title, *[""] * (len(block) - 1)]
         lines += [[title, *line] for title, line in zip(titles, block, strict=True)]
     return _table(lines, ["attack", "", *targets], markdown=markdown)
 
@@ -85,7 +86,9 @@ def attack_lines(found: Sequence[Row | None], shade: Shade) -> list[list[str]]:
         ran = dict.fromkeys(each.isolation.replace("_", " ") for each in row.results)
         checks = [check for each in row.results for check in each.verified]
         how = dict.fromkeys(check.how.replace("_", " ") for check in checks)
-        verdict = "" if all(check.agrees for check in checks) else ", **not borne out**"
+        checked = sum(bool(each.verified) for each in row.results)
+        some = f", {checked} of {len(row.seeds)} seeds" if 0 < checked < len(row.seeds) else ""
+        verdict = some + ("" if all(check.agrees for check in checks) else ", **not borne out**")
         return f"{', '.join(ran)}; {', '.join(how) or 'not yet'}{verdict}"
 
     lines = [
@@ -147,7 +150,9 @@ def _named(row: Row | None) -> str:
         return ""
     psnr, ssim = _quality(row)
     mark = "°" if _has_oracle(row) else ""
-    return shaded(f"{psnr:.2f} / {ssim:.3f}", ssim) + f" {get_attack(row.attack).title}{mark}"
+    return (
+        shaded(f"{psnr:.2f} / {ssim:.3f}", ssim) + f" {escaped(get_attack(row.attack).title)}{mark}"
+    )
 
 
 def _titled(row: Row) -> str:
