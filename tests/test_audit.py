@@ -17,12 +17,14 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from splitzoo.bench import psnr, ssim
 from splitzoo.bench.audit import run as running
+from splitzoo.bench.audit import schedule
 from splitzoo.bench.audit.advice import Point, caution, front, recommend
 from splitzoo.bench.audit.attackers import Decoder, Descent, Shadow
 from splitzoo.bench.audit.attacking import floor_of
 from splitzoo.bench.audit.cost import cost_of, parameters_used
 from splitzoo.bench.audit.cuts import Cut, Subject, spaced
-from splitzoo.bench.audit.images import divide, read_images
+from splitzoo.bench.audit.division import divide
+from splitzoo.bench.audit.images import read_images
 from splitzoo.bench.audit.markdown import FAMILIES
 from splitzoo.bench.audit.network import module_of
 from splitzoo.bench.audit.pictures import strip
@@ -150,7 +152,8 @@ def at_once(cut: Cut, key: str, *_: Any) -> tuple[CutAudit, dict[str, torch.Tens
     cost = Cost(bytes=1, multiply_adds=2, parameters=3, milliseconds=4.0)
     at = cut.target.split
     images = {"white_box": cut.scored.pixels}
-    return CutAudit(at, key, list(cut.target.feature_shape), cost, [found]), images
+    shape = list(cut.target.feature_shape)
+    return CutAudit(at, key, shape, cost, [found], seconds=3.0), images
 
 
 def audited(net: Path, photos: Path, out: Path, at: str) -> Audit:
@@ -175,7 +178,7 @@ def test_an_interrupted_audit_goes_on_where_it_stopped(
         audited(net, photos, out, "0,2")
     found = read(out)
     assert [cut["at"] for cut in found["cuts"]] == ["0"]
-    assert found["left_out"] == ["2: not reached"]
+    assert found["left_out"] == ["2, which was not reached"]
     before = (out / "cuts" / "0.safetensors").read_bytes()
     audit = audited(net, photos, out, "0,2")
     assert ran == ["0", "2", "2"]
@@ -193,11 +196,29 @@ def test_an_interrupted_audit_goes_on_where_it_stopped(
 def test_more_cuts_than_the_budget_bears_are_left_out_and_named(
     net: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "least_seconds", lambda cut: 3.0)
+    monkeypatch.setattr(schedule, "least_seconds", lambda cut: 3.0)
     monkeypatch.setattr(running, "audit_cut", at_once)
     audit = audited(net, photos, tmp_path / "out", "0,1,2")
     assert [cut.at for cut in audit.cuts] == ["0", "2"]
-    assert audit.left_out == ["1: the budget suffices for 2 cuts; all take 10 s or more"]
+    assert audit.left_out == [
+        "1, for which the budget does not suffice; all of these take 3 s more"
+    ]
+    again = audited(net, photos, tmp_path / "out", "0,1,2")  # nothing is left for the third
+    assert [cut.at for cut in again.cuts] == ["0", "2"]
+
+
+def test_an_attack_that_fails_is_left_out_with_its_reason(
+    net: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> None:
+        raise RuntimeError("no room\nat all")
+
+    monkeypatch.setattr(Decoder, "MOST", 60)
+    monkeypatch.setattr(Descent, "plan", fails)
+    monkeypatch.setattr(Shadow, "plan", fails)
+    (cut,) = audited(net, photos, tmp_path, "1").cuts
+    assert [each.family for each in cut.attacked] == ["black_box"]
+    assert cut.left_out[0] == "white_box: it failed with RuntimeError: no room"
 
 
 POINTS = [

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ...attacks import Adversary, get_setting
 from ...zoo import Images, InputError, Target, places, split_module
 from ...zoo.target import Normalize
-from .images import Division
+from .division import Division
 
 #: Cuts that are tried where the user names none.
 FEW = 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class Kept:
         complete = found.key == key and images.keys() == {each.family for each in found.attacked}
         return (found, images) if complete else None
 
-    def save(self, found: CutAudit, images: dict[str, Tensor]) -> None:
+    def save(self, found: CutAudit, images: Mapping[str, Tensor]) -> None:
         """Keep a finished cut, atomically."""
         metadata = {"found": msgspec.json.encode(found).decode()}
         write_tensors(self._path(found.at), images, metadata)

@@ -1,50 +1,33 @@
-"""An audit from beginning to end: what is cut, in which time, and what is written."""
+"""An audit from beginning to end."""
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ...attacks import catalogue
-from ...zoo import InputError, MisuseError, describe_device, pick_device
+from ...zoo import InputError, pick_device
 from ...zoo.content import text_sha256
-from ...zoo.files import ensure_writable, sweep_unfinished, write_atomically, write_text
+from ...zoo.files import ensure_writable, sweep_unfinished
 from ...zoo.words import duration
-from ..store.provenance import versions
-from .advice import ADVERSARIES, caution, front, points, recommend
-from .attackers import least_seconds
 from .attacking import audit_cut, floor_of
-from .cuts import Cut, Subject, spaced
-from .images import Pictures, divide
+from .cuts import Cut, Subject
+from .division import divide
+from .images import Pictures
 from .kept import Kept
-from .markdown import as_markdown, picture_of
-from .page import as_page
-from .pictures import strip
-from .record import Audit, CutAudit, ImagesUsed, Limits
+from .outcome import Finished, audit_of, write
+from .record import Audit, Limits
+from .schedule import Clock, affordable
 
 #: The seconds that an audit takes if nothing else is said, and the images that are scored.
 BUDGET, SCORED = 600.0, 20
-#: What of a budget is planned with: measuring, scoring and reports take the rest.
-_PLANNED = 0.9
-
-
-@dataclass
-class Clock:
-    """What is left of a budget. `spent` are seconds of an earlier run whose cuts are kept."""
-
-    budget: float
-    began: float
-    spent: float = 0.0
-
-    def left(self) -> float:
-        return max(0.0, self.budget - self.spent - (time.perf_counter() - self.began))
 
 
 def audit_module(
@@ -83,46 +66,41 @@ def audit_module(
     names = subject.chosen(at)
     first = subject.target(names[0])
     subject = replace(subject, labelled=first.num_classes == len(images.classes))
-    kept, found = Kept(out / "cuts"), dict[str, tuple[CutAudit, dict[str, Tensor]]]()
     keys = {each: _key(subject, each, seed, budget) for each in names}
+    kept = Kept(out / "cuts")
+    found: dict[str, Finished] = {}
     for each in names:
-        finished = kept.load(each, keys[each])
-        if finished is not None:
+        if (finished := kept.load(each, keys[each])) is not None:
             found[each] = finished
             clock.spent += finished[0].seconds
     floor = floor_of(Cut(subject, first, seed))
-    todo, left_out = _affordable(subject, [each for each in names if each not in found], clock)
-
-    def written() -> Audit:
-        missing = [f"{each}: not reached" for each in todo if each not in found]
-        audit = Audit(
-            network=subject.name,
-            budget=budget,
-            device=describe_device(subject.device),
-            versions=versions(),
-            images=_used(subject, images, seed),
-            limits=limits or Limits(),
-            floor=floor,
-            cuts=[found[each][0] for each in names if each in found],
-            left_out=[*left_out, *missing],
-        )
-        audit = _advised(audit)
-        _write(audit, out, {at: _picture(subject, *found[at]) for at in names if at in found})
-        return audit
-
+    missing = [each for each in names if each not in found]
+    named = at is not None and at != "all"
+    todo, left_out = affordable(subject, missing, clock, named=named, finished=bool(found))
     try:
         for number, each in enumerate(todo):
             if not clock.left():
                 break
-            share = clock.left() / (len(todo) - number)
-            said = _Said(f"[{len(found) + 1}/{len(todo) + len(names) - len(todo)}] {each}", clock)
+            said = _Said(f"[{number + 1}/{len(todo)}] {each}", clock)
             cut = Cut(subject, subject.target(each), seed)
-            found[each] = audit_cut(cut, keys[each], share, said)
-            kept.save(*found[each])
-    except KeyboardInterrupt:
-        written()
-        raise
-    return written()
+            seconds = clock.left() / (len(todo) - number)
+            finished = audit_cut(cut, keys[each], seconds, said)
+            kept.save(*finished)
+            found[each] = finished
+    finally:  # also of an audit that is interrupted
+        left_out += [f"{each}, which was not reached" for each in todo if each not in found]
+        audit = audit_of(
+            subject,
+            images,
+            [found[each][0] for each in names if each in found],
+            floor,
+            left_out,
+            budget=budget,
+            seed=seed,
+            limits=limits or Limits(),
+        )
+        write(audit, subject.division.scored.pixels, found, out)
+    return audit
 
 
 class _Said:
@@ -159,7 +137,7 @@ def _subject(
     if mean is not None or std is not None:
         normalisation = (mean or (0.0,) * channels, std or (1.0,) * channels)
     return Subject(
-        module.to(device),
+        _on(module, device),
         name or type(module).__name__,
         images.full,
         divide(images, scored, seed),
@@ -167,31 +145,6 @@ def _subject(
         False,
         device,
     )
-
-
-def _affordable(subject: Subject, names: list[str], clock: Clock) -> tuple[list[str], list[str]]:
-    """The cuts that the time suffices for, and what is said of the others.
-
-    Descents cost most at the deepest cut, so that is measured. MisuseError where the time does not
-    suffice for one.
-    """
-    if not names:
-        return [], []
-    least = least_seconds(Cut(subject, subject.target(names[-1]), 0))
-    count = int(_PLANNED * clock.left() / least)
-    if not count:
-        needs = duration(1.5 * (least + clock.budget - clock.left()))
-        raise MisuseError(
-            f"a budget of {duration(clock.budget)} does not suffice for one attack at "
-            f"{names[-1]}; give --budget of {needs} or more"
-        )
-    todo = spaced(names, count)
-    needs = duration(least * len(names) / _PLANNED)
-    return todo, [
-        f"{each}: the budget suffices for {count} cuts; all take {needs} or more"
-        for each in names
-        if each not in todo
-    ]
 
 
 def _key(subject: Subject, at: str, seed: int, budget: float) -> str:
@@ -202,44 +155,7 @@ def _key(subject: Subject, at: str, seed: int, budget: float) -> str:
     )
 
 
-def _used(subject: Subject, images: Pictures, seed: int) -> ImagesUsed:
-    division = subject.division
-    return ImagesUsed(
-        held=len(division.held),
-        scored=len(division.scored),
-        network_size=list(images.full),
-        attacked_shape=list(division.scored.pixels.shape[1:]),
-        seed=seed,
-        sha256=division.sha256,
-        labels=subject.labelled,
-        skipped=list(images.skipped),
-        duplicates=division.duplicates,
-    )
-
-
-def _advised(audit: Audit) -> Audit:
-    """With the Pareto front, and a recommendation against each adversary that was there."""
-    ran = {each.family for cut in audit.cuts for each in cut.attacked}
-    advice, recommended = {}, {}
-    for family, adversary in ADVERSARIES.items():
-        if family in ran:
-            chosen, why = recommend(points(audit.cuts, family), audit.limits, adversary)
-            recommended[family] = chosen
-            advice[family] = f"{why} {caution(audit.cuts, family)}".rstrip()
-    return msgspec.structs.replace(
-        audit, front=front(points(audit.cuts)), advice=advice, recommended=recommended
-    )
-
-
-def _picture(subject: Subject, cut: CutAudit, images: dict[str, Tensor]) -> bytes:
-    """The scored images, and below them what each attack recovered."""
-    return strip([subject.division.scored.pixels, *(images[e.family] for e in cut.attacked)])
-
-
-def _write(audit: Audit, out: Path, pictures: dict[str, bytes]) -> None:
-    for cut in audit.cuts:
-        write_atomically(out / picture_of(cut), pictures[cut.at])
-    write_text(out / "report.html", as_page(audit, pictures))
-    encoded = msgspec.json.format(msgspec.json.encode(audit), indent=1)
-    write_atomically(out / "results.json", encoded + b"\n")
-    write_text(out / "report.md", as_markdown(audit))
+def _on(module: nn.Module, device: torch.device) -> nn.Module:
+    """The module on a device; the user's own stays where it is."""
+    here = {each.device.type for each in (*module.parameters(), *module.buffers())}
+    return module if here <= {device.type} else copy.deepcopy(module).to(device)

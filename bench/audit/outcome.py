@@ -1,0 +1,89 @@
+"""What an audit has found so far, and the reports of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from torch import Tensor
+
+from ...zoo import describe_device
+from ...zoo.files import write_atomically, write_text
+from ..store.provenance import versions
+from .advice import ADVERSARIES, caution, front, points, recommend
+from .cuts import Subject
+from .images import Pictures
+from .markdown import as_markdown, picture_of
+from .page import as_page
+from .pictures import strip
+from .record import Attacked, Audit, CutAudit, ImagesUsed, Limits
+
+#: A finished cut, and what was recovered there by family.
+Finished = tuple[CutAudit, Mapping[str, Tensor]]
+
+
+def audit_of(
+    subject: Subject,
+    images: Pictures,
+    cuts: Sequence[CutAudit],
+    floor: Attacked,
+    left_out: Sequence[str],
+    *,
+    budget: float,
+    seed: int,
+    limits: Limits,
+) -> Audit:
+    """The audit as a value, with the Pareto front and a recommendation for each adversary."""
+    advice, recommended = {}, {}
+    ran = {each.family for cut in cuts for each in cut.attacked}
+    for family, adversary in ADVERSARIES.items():
+        if family in ran:
+            chosen, why = recommend(points(cuts, family), limits, adversary)
+            recommended[family] = chosen
+            advice[family] = f"{why} {caution(cuts, family)}".rstrip()
+    return Audit(
+        network=subject.name,
+        budget=budget,
+        device=describe_device(subject.device),
+        versions=versions(),
+        images=_used(subject, images, seed),
+        limits=limits,
+        floor=floor,
+        cuts=list(cuts),
+        left_out=list(left_out),
+        front=front(points(cuts)),
+        advice=advice,
+        recommended=recommended,
+    )
+
+
+def write(audit: Audit, scored: Tensor, recovered: Mapping[str, Finished], out: Path) -> None:
+    """results.json, report.html, and report.md with its pictures; each atomically."""
+    pictures = {cut.at: _picture(scored, *recovered[cut.at]) for cut in audit.cuts}
+    for cut in audit.cuts:
+        write_atomically(out / picture_of(cut), pictures[cut.at])
+    encoded = msgspec.json.format(msgspec.json.encode(audit), indent=1)
+    write_atomically(out / "results.json", encoded + b"\n")
+    write_text(out / "report.md", as_markdown(audit))
+    write_text(out / "report.html", as_page(audit, pictures))
+
+
+def _picture(scored: Tensor, cut: CutAudit, images: Mapping[str, Tensor]) -> bytes:
+    """The scored images, and below them what each attack recovered."""
+    return strip([scored, *(images[each.family] for each in cut.attacked)])
+
+
+def _used(subject: Subject, images: Pictures, seed: int) -> ImagesUsed:
+    division = subject.division
+    return ImagesUsed(
+        held=len(division.held),
+        scored=len(division.scored),
+        network_size=list(images.full),
+        attacked_shape=list(division.scored.pixels.shape[1:]),
+        seed=seed,
+        sha256=division.sha256,
+        labels=subject.labelled,
+        skipped=list(images.skipped),
+        duplicates=division.duplicates,
+    )
