@@ -21,6 +21,7 @@ from splitzoo.bench.audit import schedule
 from splitzoo.bench.audit.advice import Point, caution, front, recommend
 from splitzoo.bench.audit.attackers import Decoder, Descent, Shadow
 from splitzoo.bench.audit.attacking import floor_of
+from splitzoo.bench.audit.bound import fisher_trace, noise_needed
 from splitzoo.bench.audit.cost import cost_of, parameters_used
 from splitzoo.bench.audit.cuts import Cut, Subject, spaced
 from splitzoo.bench.audit.division import divide
@@ -300,6 +301,27 @@ def test_an_edge_that_holds_the_whole_module_counts_what_it_uses() -> None:
     images = torch.rand(2, 3, 2, 2)
     edge = split_module(Branching(), "first", images).edge
     assert parameters_used(edge, images) == 12 * 5 + 5
+
+
+def test_the_noise_that_is_needed_is_that_of_cramer_and_rao() -> None:
+    images = torch.rand(3, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    turned = torch.linalg.qr(torch.randn(48, 48))[0]
+    edge = nn.Sequential(nn.Flatten(), nn.Linear(48, 48, bias=False)).requires_grad_(False)
+    edge[1].weight.copy_(3 * turned)
+    assert fisher_trace(edge, images) == pytest.approx(9, rel=1e-4)  # JᵀJ is nine times the unit
+    # With it, x̂ = Wᵀv / 9 is unbiased and errs by σ² / 9 a pixel: 20 dB where that is 1 / 100.
+    size = float(edge(images).square().mean().sqrt())
+    assert noise_needed(edge, images) == pytest.approx(0.3 / size, rel=1e-4)
+    skewed = nn.Sequential(nn.Flatten(), nn.Linear(48, 7)).requires_grad_(False)
+    exact = float(skewed[1].weight.square().sum()) / 48
+    assert fisher_trace(skewed, images, probes=2000) == pytest.approx(exact, rel=0.05)
+    assert noise_needed(nn.Sequential(nn.Flatten(), Rounded()), images) is None
+
+
+class Rounded(nn.Module):
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        return values.detach().round()
 
 
 def test_a_reconstruction_picks_its_own_only_if_nothing_is_more_similar() -> None:

@@ -15,6 +15,7 @@ from ...zoo.words import duration
 from ..referee.deterministic import deterministic
 from .advice import ADVERSARIES
 from .attackers import ATTACKERS, Attacker, Decoded, LeftOutError, Planned
+from .bound import noise_needed
 from .cost import cost_of
 from .cuts import Cut
 from .record import Attacked, CutAudit
@@ -29,6 +30,7 @@ def audit_cut(
     subject = cut.subject
     full = subject.target(cut.target.split, full=True)
     cost = cost_of(full, subject.example()[:1])
+    noise = noise_needed(cut.target.edge, cut.scored.floats().to(cut.device))
     attacked: list[Attacked] = []
     left_out: list[str] = []
     images: dict[str, Tensor] = {}
@@ -64,6 +66,7 @@ def audit_cut(
             attacked=sorted(attacked, key=lambda each: list(ADVERSARIES).index(each.family)),
             left_out=left_out,
             seconds=round(taken, 3),
+            noise=noise,
         ),
         images,
     )

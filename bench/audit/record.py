@@ -40,7 +40,7 @@ class Cost(Struct, frozen=True, forbid_unknown_fields=True):
 class CutAudit(Struct, frozen=True, forbid_unknown_fields=True):
     """One cut: its cost, what was recovered, and what was left out with the reason.
 
-    `key` is the content hash of all that it depends on.
+    `key` is the content hash of all that it depends on. `noise` is what `noise_needed` finds.
     """
 
     at: str
@@ -50,6 +50,7 @@ class CutAudit(Struct, frozen=True, forbid_unknown_fields=True):
     attacked: list[Attacked]
     left_out: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    noise: float | None = None
 
 
 class ImagesUsed(Struct, frozen=True, forbid_unknown_fields=True):
