@@ -47,6 +47,9 @@ def test_every_record_says_how_to_make_it_again(record: Record) -> None:
         assert what.published() == record
         images = record.training["images"]
         held = int(images.split()[2]) if isinstance(images, str) else images["count"]
+        if record.kind == "decoder" and not isinstance(images, str):
+            learned = held - 256  # held out; the others are asked again until they are enough
+            held = learned * -(-record.training["recipe"]["queries"] // learned)
         query_free = what.scenario.setting.family == "query_free"
         assert record.training["queries"] == (0 if query_free else held)
 
