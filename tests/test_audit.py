@@ -23,7 +23,7 @@ from splitzoo.bench.audit.attackers import Decoder, Descent, Shadow
 from splitzoo.bench.audit.attacking import floor_of
 from splitzoo.bench.audit.bound import fisher_trace, noise_needed
 from splitzoo.bench.audit.cost import cost_of, parameters_used
-from splitzoo.bench.audit.cuts import Cut, Subject, spaced
+from splitzoo.bench.audit.cuts import Cut, Subject, outermost, spaced
 from splitzoo.bench.audit.division import divide
 from splitzoo.bench.audit.images import read_images
 from splitzoo.bench.audit.markdown import FAMILIES
@@ -120,7 +120,7 @@ def test_an_audit_from_file_and_folder_to_report(
         monkeypatch.setattr(attacker, "MOST", 60)
     monkeypatch.setattr(Shadow, "ITERATIONS", 100)
     out = tmp_path / "out"
-    asked = ["audit", f"{net}:build", "--images", str(photos), "--at", "1,2", "--budget", "1m"]
+    asked = ["audit", f"{net}:build", "--images", str(photos), "--at", "1,2", "--budget", "3m"]
     assert main([*asked, "--out", str(out), "--device", "cpu"]) == 0
     assert "report" in capsys.readouterr().out
     found = read(out)
@@ -157,10 +157,9 @@ def at_once(cut: Cut, key: str, *_: Any) -> tuple[CutAudit, dict[str, torch.Tens
     return CutAudit(at, key, shape, cost, [found], seconds=3.0), images
 
 
-def audited(net: Path, photos: Path, out: Path, at: str) -> Audit:
-    return audit_module(
-        module_of(f"{net}:build"), read_images(photos), out, at=at.split(","), budget=8.0
-    )
+def audited(net: Path, photos: Path, out: Path, at: str, budget: float = 8.0) -> Audit:
+    module, images = module_of(f"{net}:build"), read_images(photos)
+    return audit_module(module, images, out, at=at.split(","), budget=budget)
 
 
 def test_an_interrupted_audit_goes_on_where_it_stopped(
@@ -175,6 +174,7 @@ def test_an_interrupted_audit_goes_on_where_it_stopped(
         return at_once(cut, *rest)
 
     monkeypatch.setattr(running, "audit_cut", stopped)
+    monkeypatch.setattr(schedule, "least_seconds", lambda cut: 0.1)
     with pytest.raises(KeyboardInterrupt):
         audited(net, photos, out, "0,2")
     found = read(out)
@@ -217,7 +217,7 @@ def test_an_attack_that_fails_is_left_out_with_its_reason(
     monkeypatch.setattr(Decoder, "MOST", 60)
     monkeypatch.setattr(Descent, "plan", fails)
     monkeypatch.setattr(Shadow, "plan", fails)
-    (cut,) = audited(net, photos, tmp_path, "1").cuts
+    (cut,) = audited(net, photos, tmp_path, "1", budget=120.0).cuts
     assert [each.family for each in cut.attacked] == ["black_box"]
     assert cut.left_out[0] == "white_box: it failed with RuntimeError: no room"
 
@@ -419,7 +419,18 @@ def test_cuts_are_evenly_spaced_and_none_repeats_the_one_before(net: Path, photo
         True,
         torch.device("cpu"),
     )
-    assert subject.places() == ["0", "1", "2"]  # 3 flattens what 2 gave, 4 leaves nothing
+    assert subject.places() == ["0", "1", "2", "3"]  # 4 leaves nothing
+    assert subject.chosen("all") == ["0", "1", "2"]  # 3 flattens what 2 gave
+    assert subject.chosen(None) == ["0", "1", "2"]
+
+
+def test_modules_that_are_least_nested_are_chosen_from_the_first_weights_on() -> None:
+    block = nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU())
+    module = nn.Sequential(nn.Identity(), *(block for _ in range(7)))
+    names = ["0", "1.0", "1", *(f"{k}{end}" for k in range(2, 8) for end in (".0", ""))]
+    assert outermost(names, module) == [str(number) for number in range(1, 8)]
+    assert outermost(names[:6], module) == ["1.0", "1", "2.0", "2", "3.0"]
+    assert outermost(["add", "add_1"], module) == ["add", "add_1"]
 
 
 @pytest.mark.parametrize(

@@ -86,24 +86,7 @@ class Subject:
                 f"{self.name} cannot be cut in two: nowhere one tensor is all that crosses; name a "
                 "layer with --at to see what hinders it there"
             )
-        return self._distinct(found[:-1] or found)
-
-    def _learned(self, at: str) -> bool:
-        """Whether anything with weights lies before the cut."""
-        edge = self.target(at).edge
-        return any(True for _ in edge.parameters())
-
-    @torch.no_grad()
-    def _distinct(self, names: list[str]) -> list[str]:
-        """Without those that only lay out anew what the one before gave: Flatten, Dropout."""
-        found: dict[str, Tensor] = {}
-        for each in names:
-            target = self.target(each)
-            values = target.edge(self.division.scored.floats()[:2].to(self.device)).flatten()
-            last = next(reversed(found.values()), None)
-            if last is None or not torch.equal(last, values):
-                found[each] = values
-        return list(found)
+        return found[:-1] or found
 
     def chosen(self, at: Sequence[str] | str | None) -> list[str]:
         """The places that `at` means: "all", names, or a few of its modules, evenly spaced.
@@ -111,18 +94,27 @@ class Subject:
         Each that is named is cut here and now, so that one that cannot be is known before any work.
         """
         if at is None:
-            found = self.places()
-            modules = {name for name, _ in self.module.named_modules()}
-            found = [each for each in found if each in modules] or found
-            return spaced([each for each in found if self._learned(each)] or found, FEW)
+            return self._distinct(spaced(outermost(self.places(), self.module), FEW))
         if at == "all":
-            return self.places()
+            return self._distinct(self.places())
         names = list(dict.fromkeys([at] if isinstance(at, str) else at))
         if not names:
             raise InputError("no place to cut was named; give one, or all")
         for each in names:
             self.target(each)
         return names
+
+    @torch.no_grad()
+    def _distinct(self, names: list[str]) -> list[str]:
+        """Without those that only lay out anew what the one before gave: Flatten, Dropout."""
+        images = self.division.scored.floats()[:2].to(self.device)
+        found, last = [], torch.empty(0)
+        for each in names:
+            values = self.target(each).edge(images).flatten().cpu()
+            if not torch.equal(last, values):
+                found.append(each)
+            last = values
+        return found
 
 
 @dataclass(frozen=True)
@@ -161,3 +153,19 @@ def spaced(names: Sequence[str], count: int) -> list[str]:
     if count == 1:
         return [names[len(names) // 2]]
     return [names[round(k * (len(names) - 1) / (count - 1))] for k in range(count)]
+
+
+def outermost(names: Sequence[str], module: nn.Module) -> list[str]:
+    """The modules among these places that are least nested, at least FEW where there are so many,
+    from the first on that has weights; all places where no module is among them."""
+    modules = dict(module.named_modules(remove_duplicate=False))
+    found = [each for each in names if each in modules] or list(names)
+    learned = [
+        bool(list(modules[each].parameters())) if each in modules else True for each in found
+    ]
+    found = found[learned.index(True) :] if True in learned else found
+    for depth in sorted({each.count(".") for each in found}):
+        few = [each for each in found if each.count(".") <= depth]
+        if len(few) >= FEW:
+            return few
+    return found

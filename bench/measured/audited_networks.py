@@ -5,7 +5,7 @@
 ResNet-18, MobileNetV3-Small and a small vision transformer, each trained here on CIFAR-10 for a
 few minutes with a head of ten classes, and audited at six modules within the default budget. The
 images are 1,000 of the test part: the network has not seen them, and the audit divides them. The
-reports lie in --out; `--store` puts the means among the evidence.
+reports and the trained networks lie in --out; `--store` puts the means among the evidence.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 import torchvision
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ...zoo import Images, get_network, load_dataset, pick_precision
@@ -26,6 +27,7 @@ from ...zoo.fitting import fit_classifier
 from ...zoo.recipe import AdamRecipe
 from ...zoo.resume import Conditions
 from ...zoo.target import Normalize
+from ...zoo.tensor_files import write_tensors
 from ..audit.advice import mean_of
 from ..audit.images import Pictures
 from ..audit.record import Audit
@@ -52,11 +54,29 @@ CIFAR10 = get_network("resnet20")
 LEARNED = 15_000
 
 
-def trained(name: str, epochs: int, device: torch.device) -> tuple[nn.Module, float]:
-    """A network trained on CIFAR-10, and its accuracy on 1,000 test images."""
+def trained(name: str, epochs: int, device: torch.device, path: Path) -> tuple[nn.Module, float]:
+    """A network trained on CIFAR-10, or earlier, to `path`; and its accuracy on 1,000 test
+    images."""
     torch.manual_seed(0)
-    network = NETWORKS[name]()
+    network = NETWORKS[name]().to(device)
     normalize = Normalize(CIFAR10.mean, CIFAR10.std).to(device)
+    if path.is_file():
+        network.load_state_dict(load_file(path))
+    else:
+        train(name, network, normalize, epochs, device)
+        write_tensors(path, network.state_dict())
+    test = load_dataset("cifar10", "test").subset(torch.arange(1000))
+    network.eval()
+    with torch.no_grad():
+        logits = torch.cat(
+            [network(normalize(part.to(device))) for part in test.floats().split(100)]
+        )
+    return network, float((logits.argmax(1).cpu() == test.labels).float().mean())
+
+
+def train(
+    name: str, network: nn.Module, normalize: nn.Module, epochs: int, device: torch.device
+) -> None:
     fit_classifier(
         f"training {name}",
         network,
@@ -67,12 +87,6 @@ def trained(name: str, epochs: int, device: torch.device) -> tuple[nn.Module, fl
         conditions=Conditions(pick_precision("auto", device)),
         device=device,
     )
-    test = load_dataset("cifar10", "test").subset(torch.arange(1000))
-    with torch.no_grad():
-        logits = torch.cat(
-            [network(normalize(part.to(device))) for part in test.floats().split(100)]
-        )
-    return network, float((logits.argmax(1).cpu() == test.labels).float().mean())
 
 
 def pictures() -> Pictures:
@@ -102,7 +116,9 @@ def summary(audit: Audit) -> list[dict[str, Any]]:
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     found = {}
     for name in given.only or NETWORKS:
-        network, accuracy = trained(name, given.epochs, given.device)
+        network, accuracy = trained(
+            name, given.epochs, given.device, given.out / f"{name}.safetensors"
+        )
         began = time.perf_counter()
         audit = audit_module(
             network,
