@@ -169,6 +169,27 @@ def online(self, state, features, draws):
 """
 
 
+ASKS_LATER = """
+def offline(self, adversary, generator):
+    adversary.query(torch.zeros(3, *adversary.input_shape))
+    return adversary
+def images_at_a_time(self, adversary):
+    return 4
+def online(self, state, features, draws):
+    state.query(torch.zeros(2 * len(features), *state.input_shape))
+    return torch.zeros(len(features), *state.input_shape)
+"""
+
+
+def test_what_is_asked_of_the_edge_later_counts_too(tmp_path: Path) -> None:
+    """Three offline and two for each image; of a run that was killed, those before it as well."""
+    whole = outsider(tmp_path, ASKS_LATER)
+    assert whole.queries == 3 + 20
+    kept = Kept(tmp_path / "kept.safetensors", {"run": 1})
+    kept.save(whole.pixels[:4], 1.0, whole.order, 8)
+    assert outsider(tmp_path, ASKS_LATER, kept=kept).queries == 3 + 20
+
+
 def test_images_come_in_an_order_that_says_nothing(tmp_path: Path) -> None:
     """Each image's answer is put back where the image belongs; the order is another each time."""
     runs = [outsider(tmp_path, COUNTS) for _ in range(2)]

@@ -14,10 +14,18 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
-from splitzoo.attacks import Adversary, Attack, Capability, Draws, Setting, by_name
+from splitzoo.attacks import (
+    Adversary,
+    Attack,
+    Capability,
+    Draws,
+    LearnedAttack,
+    Setting,
+    by_name,
+)
 from splitzoo.bench import ResultStore, Run, attack_images, scenario
 from splitzoo.bench.referee import attacking
-from splitzoo.zoo import Images, Target, load_split
+from splitzoo.zoo import Images, Target, load_network, load_split
 from torch import Tensor
 
 CPU = torch.device("cpu")
@@ -67,8 +75,6 @@ def test_every_batch_size_recovers_the_same(name: str, monkeypatch: pytest.Monke
     settings = {"inverse_network": "black_box_same_set", "shadow_model": "query_free_same_set"}
     setting = settings.get(name, "white_box") + ("_same_net" if name == "shadow_model" else "")
     run = Run(scenario(f"{setting}/lenet/conv1"), name)
-    from splitzoo.zoo import load_network
-
     record = run.published()
     network = load_network(record.name) if record else None
     recovered = [
@@ -106,6 +112,43 @@ def test_what_was_finished_is_not_attacked_again(
     assert torch.equal(again.pixels, expected)
     other = attacking.Kept(tmp_path / "kept.safetensors", {"run": 2})
     assert len(other.load(SEVEN.pixels.shape)[0]) == 0, "what another run left counts for nothing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking(Attack):
+    """Asks two images for each that it attacks, and two before."""
+
+    requires = frozenset({Capability.QUERY})
+    title = "Asking"
+    citation = "-"
+
+    def offline(self, adversary: Adversary, generator: torch.Generator) -> Adversary:
+        adversary.query(torch.zeros(2, 1, 28, 28))
+        return adversary
+
+    def online(self, state: Adversary, features: Tensor, draws: Draws) -> Tensor:
+        state.query(torch.zeros(2 * len(features), 1, 28, 28))
+        return torch.zeros(len(features), 1, 28, 28)
+
+
+def test_queries_count_whenever_they_are_asked(tmp_path: Path) -> None:
+    """Also those of images that were finished before a kill."""
+    where = scenario("black_box_rand_set/lenet/conv1", "standard")
+    kept = attacking.Kept(tmp_path / "kept.safetensors", {"run": 1})
+    assert attack_images(Asking(), where, SEVEN, device=CPU, batch=2).queries == 2 + 14
+    kept.save(SEVEN.pixels[:4], 1.0, queries=8)
+    assert attack_images(Asking(), where, SEVEN, device=CPU, batch=2, kept=kept).queries == 2 + 14
+
+
+def test_a_training_that_was_killed_counts_from_its_beginning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It says that it took a thousand seconds in all, most of them in an earlier process."""
+    network = load_network("lenet_inverse_conv1-rand_set")
+    monkeypatch.setattr(LearnedAttack, "train", lambda *given, **named: (network, 1000.0))
+    run = Run(scenario("black_box_rand_set/lenet/conv1"), "inverse_network")
+    found = attack_images(run.configure(), run.scenario, SEVEN, device=CPU)
+    assert 1000 <= found.offline_seconds < 1001
 
 
 @pytest.mark.parametrize("content", [b"", b"torn" * 99])

@@ -33,7 +33,7 @@ class Recovery:
 
     Attributes:
         pixels: uint8 N×C×H×W, rounded to the nearest of 256 levels.
-        offline_seconds, online_seconds, queries: the cost; queries of the offline work.
+        offline_seconds, online_seconds, queries: the cost; all images sent to the victim's edge.
         network: what the attack learned for this run; None where it learned nothing.
         calibrated: the fields that the attack chose itself.
         order: what the order was drawn from in which a worker saw the images; None for their own.
@@ -55,29 +55,37 @@ class Kept:
     path: Path
     identity: Mapping[str, Any]
 
-    def load(self, shape: torch.Size) -> tuple[Tensor, float]:
-        """The finished images, uint8 M×C×H×W, and the seconds they took; none of another run's,
-        or of one that was shown them in an order of chance."""
-        pixels, seconds, order = self.load_ordered(shape)
-        return (pixels, seconds) if order is None else (pixels[:0], 0.0)
+    def load(self, shape: torch.Size) -> tuple[Tensor, float, int]:
+        """The finished images, uint8 M×C×H×W, and the seconds and queries that they took; none of
+        another run's, or of one that was shown them in an order of chance."""
+        pixels, seconds, queries, order = self.load_ordered(shape)
+        return (pixels, seconds, queries) if order is None else (pixels[:0], 0.0, 0)
 
-    def load_ordered(self, shape: torch.Size) -> tuple[Tensor, float, int | None]:
+    def load_ordered(self, shape: torch.Size) -> tuple[Tensor, float, int, int | None]:
         """The same, and what the order was drawn from that the images are in."""
         nothing = torch.empty((0, *shape[1:]), dtype=torch.uint8)
         try:
             with safe_open(self.path, framework="pt") as file:
                 metadata = file.metadata() or {}
                 pixels = file.get_tensor("recovered")
-                seconds, order = float(metadata["seconds"]), json.loads(metadata["order"])
+                seconds, queries = float(metadata["seconds"]), int(metadata["queries"])
+                order = json.loads(metadata["order"])
         except (OSError, SafetensorError, KeyError, ValueError):
-            return nothing, 0.0, None
+            return nothing, 0.0, 0, None
         if metadata.get("identity") != self._identity or pixels.shape[1:] != shape[1:]:
-            return nothing, 0.0, None
-        return pixels, seconds, order
+            return nothing, 0.0, 0, None
+        return pixels, seconds, queries, order
 
-    def save(self, pixels: Tensor, seconds: float, order: int | None = None) -> None:
+    def save(
+        self, pixels: Tensor, seconds: float, order: int | None = None, queries: int = 0
+    ) -> None:
         """Replace what is kept."""
-        metadata = {"identity": self._identity, "seconds": str(seconds), "order": json.dumps(order)}
+        metadata = {
+            "identity": self._identity,
+            "seconds": str(seconds),
+            "queries": str(queries),
+            "order": json.dumps(order),
+        }
         write_tensors(self.path, {"recovered": pixels}, metadata)
 
     def clear(self) -> None:
@@ -115,19 +123,20 @@ def attack_images(
     with deterministic():
         adversary = scenario.adversary(target, device)
         started = _now(device)
-        learned = None
+        learned, before = None, 0.0
         if network is None and isinstance(attack, LearnedAttack):
             conditions = Conditions(pick_precision("auto", device), training)
-            network, _ = attack.train(adversary, seed=seed, conditions=conditions)
+            network, seconds = attack.train(adversary, seed=seed, conditions=conditions)
+            before = max(0.0, seconds - (_now(device) - started))  # of a run that was killed
             architecture = attack.architecture(adversary)
             digest = content_of_network(network, architecture)
             learned = NetworkUsed(sha256=digest, precision=conditions.precision)
         prepared = attack.prepare(adversary, seed=seed, network=network)
         ready = _now(device)
-        queries = adversary.queries
-        parts, online = [], 0.0
+        offline = adversary.queries
+        parts, online, asked = [], 0.0, 0
         if kept is not None:
-            finished, online = kept.load(images.pixels.shape)
+            finished, online, asked = kept.load(images.pixels.shape)
             parts = [finished] if len(finished) else []
         done, saved = sum(map(len, parts)), time.monotonic()
         size = batch or prepared.batch
@@ -144,11 +153,13 @@ def attack_images(
             online += _now(device) - began
             parts.append(to_8_bit(recovered)[max(0, done - start) :])
             if kept is not None and time.monotonic() - saved >= KEEP_EVERY:
-                kept.save(torch.cat(parts), online)
+                queries = asked + adversary.queries - offline
+                kept.save(torch.cat(parts), online, queries=queries)
                 saved = time.monotonic()
     given, chosen = asdict(attack), asdict(prepared.attack)
     calibrated = {name: chosen[name] for name in chosen if chosen[name] != given[name]}
-    return Recovery(torch.cat(parts), ready - started, online, queries, learned, calibrated)
+    queries, took = asked + adversary.queries, before + ready - started
+    return Recovery(torch.cat(parts), took, online, queries, learned, calibrated)
 
 
 def _now(device: torch.device) -> float:

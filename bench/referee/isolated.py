@@ -72,11 +72,11 @@ def attack_isolated(
     if target is None:
         target = scenario.load_target()
     target = target.to(device)
-    finished, online, before = (
-        kept.load_ordered(images.pixels.shape) if kept else (images.pixels[:0], 0.0, None)
+    finished, online, earlier, before = (
+        kept.load_ordered(images.pixels.shape) if kept else (images.pixels[:0], 0.0, 0, None)
     )
     if before is None or order not in (None, before):  # they lie in another order
-        finished, online = finished[:0], 0.0
+        finished, online, earlier = finished[:0], 0.0, 0
         before = entropy.randbits(63) if order is None else order
     order = before
     reseed(target.edge, order if noise is None else noise)
@@ -92,12 +92,12 @@ def attack_isolated(
     )
     began = time.perf_counter()
     with worker(limits, files_of(task.reference), gpu=device.type != "cpu") as wire:
-        referee = Referee(scenario, target, wire, limits, device)
+        referee = Referee(scenario, target, wire, limits, device, earlier)
         wire.send("task", body=packed(task))
         ready = referee.hear("ready")
         learned = _learned(ready.values.get("learned") or {})
         calibrated = _plain(ready.values, "calibrated")
-        offline, queries = time.perf_counter() - began, referee.queries
+        offline, queries = time.perf_counter() - began, referee.queries - earlier
         batch = min(LARGEST_BATCH, max(1, _whole(ready.values.get("batch"))))
         parts, done, saved = [finished], len(finished), time.monotonic()
         title = f"{scenario.key} {attack.title}"
@@ -115,23 +115,32 @@ def attack_isolated(
             online += time.perf_counter() - asked
             parts.append(answered[max(0, done - start) :])
             if kept is not None and time.monotonic() - saved >= KEEP_EVERY:
-                kept.save(torch.cat(parts), online, order)
+                kept.save(torch.cat(parts), online, order, referee.queries - queries)
                 saved = time.monotonic()
         wire.send("done")
     pixels = torch.empty_like(images.pixels)
     pixels[shown] = torch.cat(parts)
-    return Recovery(pixels, offline, online, queries, learned, calibrated, order)
+    return Recovery(pixels, offline, online, referee.queries, learned, calibrated, order)
 
 
 class Referee:
-    """What the referee answers while a worker works: its questions, as far as they are allowed."""
+    """What the referee answers while a worker works: its questions, as far as they are allowed.
+
+    `queries` are the images that it was asked about, those of a run that was killed included.
+    """
 
     def __init__(
-        self, scenario: Scenario, target: Target, wire: Wire, limits: Limits, device: torch.device
+        self,
+        scenario: Scenario,
+        target: Target,
+        wire: Wire,
+        limits: Limits,
+        device: torch.device,
+        queries: int = 0,
     ) -> None:
         self.scenario, self.wire, self.limits, self.device = scenario, wire, limits, device
         self.target, self.answer = target, oracle(target)
-        self.queries = 0
+        self.queries = queries
 
     def hear(self, kind: str) -> Message:
         """The next message of that kind, with every question before it answered or refused.

@@ -61,8 +61,8 @@ are in *italics*, as the paper shades them.
 - *recognisable* is the share of images with SSIM > {threshold}; *exact* the share recovered bit for
   bit; *label* the share whose label an independent classifier reads off what was recovered (off the
   originals: {judged}).
-- *s offline* is the training that an attack does once; *queries* are images sent to the victim's
-  edge then, over the n images attacked; attacking an image takes none.
+- *s offline* is the training that an attack does once; *queries* are all images that it sends to
+  the victim's edge, then or later, over the n images attacked.
 - *ran* says how the attack was kept from the secret images: in the process that holds them, in a
   process of its own, or there in a sandbox; *verified* how somebody ran the row again: on a sample
   of its images, on all, on fresh ones, on a fresh target. [Both figures]({provenance}) are kept.
