@@ -301,6 +301,17 @@ def test_from_pretrained_refuses_a_flipped_bit(hub: Hub, client: Path) -> None:
     AutoNetwork.from_pretrained("owner/zoo", name=SMALL, revision=FIRST)
 
 
+def test_a_network_that_is_not_known_here_does_not_stand_in_the_way(hub: Hub, client: Path) -> None:
+    """A later version may publish more than this one can build."""
+    config = json.loads(hub.files[FIRST]["config.json"])
+    newer = {**config["checkpoints"]["lenet"], "architecture": {"network": "newer"}}
+    config["checkpoints"]["newer"] = newer
+    hub.files[FIRST]["config.json"] = json.dumps(config).encode()
+    AutoNetwork.from_pretrained("owner/zoo", name="lenet_split_relu2", revision=FIRST)
+    with pytest.raises(UnknownNameError, match="newer"):
+        AutoNetwork.from_pretrained("owner/zoo", name="newer", revision=FIRST)
+
+
 def test_from_pretrained_says_what_is_wrong(hub: Hub, client: Path, tmp_path: Path) -> None:
     load = AutoNetwork.from_pretrained
     with pytest.raises(UnknownNameError, match="did you mean 'lenet_split_relu2'"):

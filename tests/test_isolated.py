@@ -169,6 +169,13 @@ def online(self, state, features, draws):
 """
 
 
+def test_what_came_from_the_hub_is_hidden_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert tmp_path in secrets()
+
+
 ASKS_LATER = """
 def offline(self, adversary, generator):
     adversary.query(torch.zeros(3, *adversary.input_shape))

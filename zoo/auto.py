@@ -13,7 +13,7 @@ from .errors import CheckpointError, MisuseError, UnknownNameError
 from .hub import discard, fetch
 from .loading import network_from
 from .manifests import records_of
-from .network import get_network
+from .network import networks
 from .records import Record
 from .resolving import is_whole, read_bytes
 
@@ -101,7 +101,8 @@ def _chosen(records: Mapping[str, Record], name: str) -> tuple[Record, str | Non
         f"{each}_split_{split}": (record, split)
         for each, record in records.items()
         if record.kind == "target"
-        for split in get_network(record.architecture.get("network", "")).splits
+        and (network := networks().get(record.architecture.get("network", ""))) is not None
+        for split in network.splits
     }
     known: dict[str, tuple[Record, str | None]] = {
         **splits,

@@ -126,7 +126,10 @@ def libraries() -> list[Path]:
 
 def secrets() -> list[Path]:
     """The folders that a worker finds empty: whatever holds an answer or a secret image."""
+    from huggingface_hub import constants  # where checkpoints of the Hub lie
+
     found = [CHECKPOINTS, EVALUATION_IMAGES, PUBLISHED, cache_dir(), _PACKAGE / ".git"]
+    found.append(Path(constants.HF_HUB_CACHE))
     return [path.absolute() for path in found if path.is_dir()]
 
 

@@ -125,7 +125,7 @@ class ResultStore:
             else:
                 skipped.append(
                     f"{path} is of the attack {result.attack.name!r}, which the catalogue does "
-                    "not have; delete it, or bring the attack"
+                    "not have; delete it, or bring the attack, with --attack FILE.py:CLASS"
                 )
         return Contents(results, skipped)
 
