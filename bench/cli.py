@@ -70,8 +70,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name == asked:  # only this one's imports are paid for
             module = importlib.import_module(f".commands.{module_name}", __package__)
             module.add(subparser)
-            subparser.set_defaults(run=module.run)
-    options = parser.parse_args(arguments)
+            subparser.set_defaults(run=module.run, parser=subparser)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}; --help lists them all")
 
     from ..zoo import SplitzooError
 

@@ -149,7 +149,9 @@ def render(store: ResultStore, profile: str, path: Path) -> str:
 
 def _best(results: Sequence[Row], drawn: Sequence[Picture], path: Path) -> str:
     """What a reader came for first: the strongest attack of each cell, and what it brings back."""
-    if not (table := best(results)):
+    layers = _of_layers(results)
+    cells = [row for row in results if row not in layers]
+    if not (table := best(cells)):
         return ""
     shown = next((each for each in drawn if len(each.results) > 1 and not each.of_sweep), None)
     picture = f"![{escaped(shown.title)}]({relative(shown.path, path)})\n\n" if shown else ""
@@ -170,8 +172,8 @@ def _section(setting: str, results: list[Row], drawn: Sequence[Picture], path: P
         "without the evaluation images.",
     }
     in_columns = [r for r in results if r.scenario.column in columns()]
-    shown_as_layers = sweep(results)
-    others = [r for r in results if r not in in_columns and r not in shown_as_layers]
+    layers = _of_layers(results)
+    others = [r for r in results if r not in in_columns and r not in layers]
     lines = [
         f"## {described.title} ({described.section})",
         "",
@@ -187,6 +189,12 @@ def _section(setting: str, results: list[Row], drawn: Sequence[Picture], path: P
         if picture.results[0].scenario.setting.name == setting and not picture.of_sweep:
             lines += [f"![{escaped(picture.title)}]({relative(picture.path, path)})", ""]
     return "\n".join(lines)
+
+
+def _of_layers(results: Sequence[Row]) -> list[Row]:
+    """What the table of every layer shows and no other does."""
+    layers = sweep(results)
+    return [r for r in layers if r.scenario.column not in columns()] if len(layers) > 1 else []
 
 
 def _judged(results: Sequence[Row]) -> str:
