@@ -21,7 +21,7 @@ from ...attacks.rmle import CALIBRATION_IMAGES as CALIBRATION_IMAGES_OF_RMLE
 from ...attacks.rmle import CALIBRATION_SHARE
 from ...zoo.words import duration
 from .cuts import Cut
-from .pace import ITERATIONS, seconds_of_a_query, seconds_of_a_step, seconds_of_an_iteration
+from .pace import ITERATIONS, TIMED, seconds_of_a_query, seconds_of_a_step, seconds_of_an_iteration
 
 #: Images that a decoder learns from at least; with fewer it draws procedural ones.
 FEW_IMAGES = 32
@@ -89,7 +89,7 @@ class Decoder(Attacker):
     share = 2.0
     LEAST, MOST = 30, 16_000
     #: Channels, and the steps below which a narrower network learns more in the same time.
-    WIDTHS: ClassVar[dict[int, int]] = {64: 800, 32: 300, 16: 0}
+    WIDTHS: ClassVar[dict[int, int]] = {16: LEAST, 32: 300, 64: 800}
 
     def setting(self, cut: Cut) -> str:
         enough = len(cut.subject.division.held) >= FEW_IMAGES
@@ -98,16 +98,18 @@ class Decoder(Attacker):
     def plan(self, cut: Cut, seconds: float, decoder: Decoded | None) -> Planned:
         setting = self.setting(cut)
         query = seconds_of_a_query(cut, drawn=setting == "black_box_rand_set")
-        for width, wanted in self.WIDTHS.items():
-            attack = ResidualDecoder(width=width)
-            features = torch.randn(attack.batch_size, *cut.target.feature_shape)
-            step = seconds_of_a_step(cut, attack, setting, features)
-            step += attack.batch_size * query
-            steps = int(seconds / step)
-            if steps >= wanted:
+        features = torch.randn(TIMED, *cut.target.feature_shape)
+        width, steps, step = 0, self.LEAST, 0.0
+        for wider, wanted in self.WIDTHS.items():
+            if steps < wanted:  # nor would there be as many of slower ones
                 break
-        if steps < self.LEAST:
-            raise _too_slow(f"{self.LEAST} steps", self.LEAST * step)
+            attack = ResidualDecoder(width=wider)
+            slower = seconds_of_a_step(cut, attack, setting, features) + attack.batch_size * query
+            if int(seconds / slower) < wanted:
+                break
+            width, steps, step = wider, int(seconds / slower), slower
+        if not width:
+            raise _too_slow(f"{self.LEAST} steps", self.LEAST * slower)
         steps = min(steps, self.MOST)
         most, queries = self._queries(cut, setting, steps * attack.batch_size)
         epoch = math.ceil(queries / attack.batch_size)
@@ -141,8 +143,8 @@ class Descent(Attacker):
     LEAST, MOST = 60, 1500
     #: Iterations that are worth the search for one weight more: of total variation, of the prior.
     WORTH: ClassVar[tuple[int, int]] = (80, 120)
-    #: Descents that the search for a weight takes.
-    TRIALS = 4
+    #: Descents that the search for a weight takes: three at least, ten at most.
+    TRIALS = 6
 
     def plan(self, cut: Cut, seconds: float, decoder: Decoded | None) -> Planned:
         if decoder is None:
@@ -199,7 +201,7 @@ class Shadow(Attacker):
         if not list(cut.target.edge.parameters()):
             raise LeftOutError("the edge has no weights that are not known")
         attack = ShadowModel(init_gain=1.0, fit_scale=True, start=self.START)
-        labels = torch.zeros(attack.batch_size, dtype=torch.int64)
+        labels = torch.zeros(TIMED, dtype=torch.int64)
         step = seconds_of_a_step(cut, attack, self.SETTING, labels)
         steps = int(0.5 * seconds / step)
         if steps < self.LEAST:

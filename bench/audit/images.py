@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -84,9 +85,11 @@ def read_images(
 
 
 def smaller(full: tuple[int, int], side: int) -> tuple[int, int]:
-    """The size at which images are attacked: `full`, or less with its longer side `side`."""
-    factor = min(1.0, side / max(full))
-    height, width = (max(1, round(factor * each)) for each in full)
+    """The size at which images are attacked: `full`, halved until its longer side is at most
+    `side`, so that feature maps, which networks halve too, still lie over whole pixels."""
+    height, width = full
+    while max(height, width) > side:
+        height, width = math.ceil(height / 2), math.ceil(width / 2)
     return height, width
 
 

@@ -140,7 +140,7 @@ def method_of(audit: Audit) -> list[str]:
         "share of the features' root mean square, added to what is sent keeps every unbiased "
         "reconstruction at 20 dB or below, by the Fisher information (dFIL). The attacks here are "
         "biased by what they know of images, and may do better; nothing here had noise added.",
-        f"Measured on {audit.device}, within a budget of {duration(audit.budget)}.",
+        f"Measured on {audit.device}, within a budget of {audit.budget:g} s.",
     ]
     if used.network_size != [height, width]:
         size = "×".join(map(str, used.network_size))

@@ -41,7 +41,7 @@ def audit_of(
         if family in ran:
             chosen, why = recommend(points(cuts, family), limits, adversary)
             recommended[family] = chosen
-            advice[family] = f"{why} {caution(cuts, family)}".rstrip()
+            advice[family] = f"{why} {caution(cuts, family)}".rstrip() if chosen else why
     return Audit(
         network=subject.name,
         budget=budget,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,4 +62,5 @@ def affordable(
 
 
 def _said(seconds: float) -> str:
-    return duration(seconds) if seconds >= 2 else f"{seconds:.2g} s"
+    """Seconds, not rounded away."""
+    return f"{seconds:.2g} s" if seconds < 2 else f"{math.ceil(seconds)} s"

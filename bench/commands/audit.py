@@ -55,7 +55,8 @@ def add(parser: ArgumentParser) -> None:
         type=whole_number(16, 1024),
         default=64,
         metavar="N",
-        help="images with a longer side are attacked and scored at this one (default: 64)",
+        help="images with a longer side are halved until it is no longer, and attacked and scored "
+        "so (default: 64)",
     )
     parser.add_argument(
         "--scored",
