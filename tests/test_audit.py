@@ -559,7 +559,7 @@ def check_page(out: Path, cuts: list[str]) -> None:
         kind, _, data = str(image["src"]).partition(",")
         assert kind == "data:image/png;base64"
         picture = Image.open(io.BytesIO(base64.b64decode(data)))
-        assert picture.size == (8 * 18 - 2, 4 * 18 - 2)  # eight across, originals and three below
+        assert picture.size == (6 * 18 - 2, 4 * 18 - 2)  # six across, originals and three below
         assert f"behind {at}" in str(image["alt"])
         assert (out / "pictures" / f"{at}.png").read_bytes() == base64.b64decode(data)
         assert f"Behind {at}" in page.text

@@ -104,9 +104,15 @@ def cut_row(audit: Audit, cut: CutAudit) -> list[str]:
         f"{cut.cost.multiply_adds:,}",
         f"{cut.cost.parameters:,}",
         f"{cut.cost.milliseconds:.2f}",
-        "–" if cut.noise is None else f"{100 * cut.noise:.0f} %",
+        _percent(cut.noise),
         "yes" if cut.at in audit.front else "",
     ]
+
+
+def _percent(share: float | None) -> str:
+    if share is None:
+        return "–"
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
 
 
 def attack_row(attacked: Attacked) -> list[str]:

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 #: Images that are shown, and the pixels between them.
-SHOWN, GAP = 8, 2
+SHOWN, GAP = 6, 2
 
 
 def strip(rows: list[Tensor]) -> bytes:
