@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from argparse import ArgumentTypeError
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from splitzoo.bench.audit.record import Attacked, Audit, Cost, CutAudit, Limits
 from splitzoo.bench.audit.run import audit_module
 from splitzoo.bench.audit.scores import picks_its_own
 from splitzoo.bench.cli import main
+from splitzoo.bench.commands.audit import amount, fraction, image_size
 from splitzoo.zoo import InputError, split_module
 from torch import nn
 
@@ -363,6 +365,40 @@ def test_a_broken_file_is_skipped_and_named(photos: Path) -> None:
     pictures = read_images(photos)
     assert len(pictures.pixels) == 47
     assert "00.png" in pictures.skipped[0]
+
+
+def test_images_of_several_sizes_are_brought_to_one(photos: Path) -> None:
+    Image.new("RGB", (40, 20), (9, 9, 9)).save(photos / "dark" / "wide.png")
+    pictures = read_images(photos, size=(12, 14))
+    assert tuple(pictures.pixels.shape) == (49, 3, 12, 14)
+    wide = pictures.names.index(str(Path("dark") / "wide.png"))
+    assert pictures.pixels[wide].unique().tolist() == [9]
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "value"),
+    [
+        (amount, "50M", 50_000_000),
+        (amount, "1.5k", 1500),
+        (amount, "4096", 4096),
+        (amount, "0", None),
+        (amount, "5T", None),
+        (image_size, "32", (32, 32)),
+        (image_size, "224x160", (224, 160)),
+        (image_size, "8", None),
+        (image_size, "9x99", None),
+        (fraction, "0.3", 0.3),
+        (fraction, "1", 1.0),
+        (fraction, "1.2", None),
+        (fraction, "nan", None),
+    ],
+)
+def test_options_are_numbers_or_refused(parse: Any, text: str, value: Any) -> None:
+    if value is not None:
+        assert parse(text) == value
+        return
+    with pytest.raises(ArgumentTypeError, match="is no"):
+        parse(text)
 
 
 def test_arrays_are_read_as_they_were_written(tmp_path: Path) -> None:

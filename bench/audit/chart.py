@@ -54,6 +54,7 @@ def _down(value: float) -> float:
 
 
 def _axes(names: list[str], wide: int) -> Iterator[str]:
+    yield f'<text x="{_LEFT - 6}" y="18" text-anchor="end">SSIM</text>'
     for value in (0, 0.25, 0.5, 0.75, 1):
         y = _down(value)
         yield f'<line class="rule" x1="{_LEFT}" x2="{wide - 8}" y1="{y}" y2="{y}"/>'

@@ -15,7 +15,7 @@ from .cuts import Cut, Subject, spaced
 #: What of a budget is planned with: measuring, scoring and reports take the rest.
 PLANNED = 0.9
 #: How many times the least that an attack takes a cut is given, where the user names none.
-DECENT = 20
+DECENT = 8
 
 
 @dataclass
