@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from splitzoo.bench import psnr, ssim
 from splitzoo.bench.audit import run as running
 from splitzoo.bench.audit import schedule
-from splitzoo.bench.audit.advice import Point, caution, front, recommend
+from splitzoo.bench.audit.advice import Point, advise, front, recommend
 from splitzoo.bench.audit.attackers import Decoder, Descent, Shadow
 from splitzoo.bench.audit.attacking import floor_of
 from splitzoo.bench.audit.bound import fisher_trace, noise_needed
@@ -259,16 +259,23 @@ def test_the_cheapest_cut_within_the_limits_is_recommended(
     assert words in why
 
 
-def test_an_attack_that_had_less_time_than_usual_says_so() -> None:
+def test_nothing_is_recommended_where_attacks_had_too_little_time() -> None:
     def cut(steps: int) -> CutAudit:
         attacked = Attacked(
-            "black_box", "", "decoder", "Decoder", 1, "", {"steps": steps}, 1.0, 0, [], [], []
+            "black_box", "", "decoder", "Decoder", 1, "", {"steps": steps}, 1.0, 0, [], [0.1], []
         )
         return CutAudit("a", "", [1], Cost(1, 1, 1, 1.0), [attacked])
 
-    assert "as few as 100 of its usual 2,500" in caution([cut(400), cut(100)], "black_box")
-    assert caution([cut(2500)], "black_box") == ""
-    assert caution([cut(100)], "query_free") == ""
+    at, why = advise([cut(100)], "black_box", Limits())
+    assert at is None
+    assert "100 of the usual 2,500 training steps of Decoder, too few to show" in why
+    at, why = advise([cut(400)], "black_box", Limits())
+    assert at == "a"
+    assert "They had 400 of the usual 2,500" in why
+    at, why = advise([cut(2500)], "black_box", Limits())
+    assert at == "a"
+    assert "usual" not in why
+    assert advise([cut(100)], "query_free", Limits())[0] is None
 
 
 def test_costs_are_those_of_a_count_by_hand() -> None:

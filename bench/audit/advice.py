@@ -17,6 +17,10 @@ ADVERSARIES = {
 }
 
 
+#: The share of its usual steps below which an attack that fails shows nothing.
+SHOWS = 0.1
+
+
 @dataclass(frozen=True)
 class Point:
     """A cut as a choice: what leaks, the mean SSIM, and what it costs. Less is better in each."""
@@ -98,17 +102,34 @@ def recommend(choices: Sequence[Point], limits: Limits, adversary: str) -> tuple
     )
 
 
-def caution(cuts: Iterable[CutAudit], family: str) -> str:
-    """What is to be said where the attacks of a family had less time than they take by default."""
-    ran = [each for cut in cuts for each in cut.attacked if each.family == family]
-    short = [each for each in ran if each.fields.get("steps", 0) < usual_steps(each.attack)]
-    if not short:
-        return ""
-    least = min(short, key=lambda each: each.fields["steps"] / usual_steps(each.attack))
-    return (
-        f"With this budget, {least.title} had as few as {least.fields['steps']:,} of its usual "
-        f"{usual_steps(least.attack):,} training steps; with a larger one more may be recovered."
+def advise(cuts: Sequence[CutAudit], family: str, limits: Limits) -> tuple[str | None, str]:
+    """`recommend` for an adversary of a family, unless the attacks behind that cut had too little
+    time to show anything."""
+    adversary = ADVERSARIES[family]
+    at, why = recommend(points(cuts, family), limits, adversary)
+    if at is None:
+        return None, why
+    ran = [each for cut in cuts if cut.at == at for each in cut.attacked]
+    most = max((each for each in ran if each.family in CAN_RUN[family]), key=effort_of)
+    effort = effort_of(most)
+    if effort >= 1:
+        return at, why
+    had = (
+        f"{most.fields['steps']:,} of the usual {usual_steps(most.attack):,} training steps of "
+        f"{most.title}"
     )
+    if effort >= SHOWS:
+        return at, f"{why} They had {had}: with a larger budget more may be recovered."
+    return None, (
+        f"Nothing is recommended against {adversary}. Behind {at} little is recovered, but with "
+        f"{had}, too few to show that a cut hides anything; give a larger --budget."
+    )
+
+
+def effort_of(attacked: Attacked) -> float:
+    """The share of its usual training steps that an attack had; 1 for one that does not train."""
+    usual = usual_steps(attacked.attack)
+    return min(1.0, attacked.fields["steps"] / usual) if usual else 1.0
 
 
 def usual_steps(attack: str) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor
 from ...zoo import describe_device
 from ...zoo.files import write_atomically, write_text
 from ..store.provenance import versions
-from .advice import ADVERSARIES, caution, front, points, recommend
+from .advice import ADVERSARIES, advise, front, points
 from .cuts import Subject
 from .images import Pictures
 from .markdown import as_markdown, picture_of
@@ -37,11 +37,9 @@ def audit_of(
     """The audit as a value, with the Pareto front and a recommendation for each adversary."""
     advice, recommended = {}, {}
     ran = {each.family for cut in cuts for each in cut.attacked}
-    for family, adversary in ADVERSARIES.items():
+    for family in ADVERSARIES:
         if family in ran:
-            chosen, why = recommend(points(cuts, family), limits, adversary)
-            recommended[family] = chosen
-            advice[family] = f"{why} {caution(cuts, family)}".rstrip() if chosen else why
+            recommended[family], advice[family] = advise(cuts, family, limits)
     return Audit(
         network=subject.name,
         budget=budget,
