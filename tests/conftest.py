@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from splitzoo.attacks import catalogue
 from splitzoo.zoo import Target, load_split
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _same_attacks() -> Iterator[None]:
+    """What a test brings into the catalogue leaves it with the test."""
+    before = dict(catalogue())
+    yield
+    catalogue().clear()
+    catalogue().update(before)
 
 
 @pytest.fixture
