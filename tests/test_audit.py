@@ -224,6 +224,19 @@ def test_an_attack_that_fails_is_left_out_with_its_reason(
     assert cut.left_out[0] == "white_box: it failed with RuntimeError: no room"
 
 
+def test_a_query_free_adversary_needs_labels_that_are_the_networks_classes(
+    net: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (photos / "third").mkdir()
+    Image.new("RGB", (16, 16)).save(photos / "third" / "0.png")  # the network has two classes
+    monkeypatch.setattr(Decoder, "MOST", 60)
+    monkeypatch.setattr(Descent, "MOST", 60)
+    (cut,) = audited(net, photos, tmp_path, "1", budget=120.0).cuts
+    assert {each.family for each in cut.attacked} == {"white_box", "black_box"}
+    (reason,) = cut.left_out
+    assert reason.startswith("query_free: it needs labels: put the images into a sub-folder")
+
+
 POINTS = [
     Point("early", 0.9, 100, 10),
     Point("same work, more bytes", 0.9, 200, 10),  # beaten by early

@@ -70,6 +70,10 @@ class Attacker(ABC):
     #: How much of a cut's time it takes, relative to the others.
     share: ClassVar[float]
 
+    def hindrance(self, cut: Cut) -> str | None:
+        """Why it cannot be run at a cut however long it takes; None where it can."""
+        return None
+
     @abstractmethod
     def plan(self, cut: Cut, seconds: float, decoder: Decoded | None) -> Planned:
         """The strongest that takes no longer; LeftOutError where that is none.
@@ -117,15 +121,16 @@ class Decoder(Attacker):
         attack = ResidualDecoder(width=width, steps=steps, queries=queries)
         return Planned(attack, setting, steps * step, most)
 
-    def _queries(self, cut: Cut, setting: str, most: int) -> tuple[int | None, int]:
-        """Held images to use and images to query in all, so that whole epochs fit."""
+    def _queries(self, cut: Cut, setting: str, examples: int) -> tuple[int | None, int]:
+        """Held images to use and images to query, so that whole epochs make so many examples."""
         limit = MEMORY // (2 * math.prod(cut.target.feature_shape))
-        limit = max(FEW_IMAGES, min(most, limit, ResidualDecoder.queries))
+        limit = max(FEW_IMAGES, min(limit, ResidualDecoder.queries))
+        each = max(FEW_IMAGES, examples // math.ceil(examples / limit))
         if setting == "black_box_rand_set":
-            return None, limit
-        held = min(len(cut.subject.division.held), limit)
+            return None, each
+        held = min(len(cut.subject.division.held), each)
         learned = held - min(HELD_OUT, held // 8)
-        return held, max(1, limit // learned) * learned
+        return held, max(1, each // learned) * learned
 
     def given(self, cut: Cut, planned: Planned) -> str:
         assert isinstance(planned.attack, ResidualDecoder)
@@ -191,15 +196,16 @@ class Shadow(Attacker):
     START = 0.45
     SETTING = "query_free_diff_set_same_net"
 
-    def plan(self, cut: Cut, seconds: float, decoder: Decoded | None) -> Planned:
+    def hindrance(self, cut: Cut) -> str | None:
         if not cut.subject.labelled:
-            raise LeftOutError(
-                "it needs labels: put the images into a sub-folder for each class of the network"
-            )
+            return "it needs labels: put the images into a sub-folder for each class of the network"
         if not list(cut.target.cloud.parameters()):
-            raise LeftOutError("it learns through the cloud half, which holds no weights here")
+            return "it learns through the cloud half, which holds no weights here"
         if not list(cut.target.edge.parameters()):
-            raise LeftOutError("the edge has no weights that are not known")
+            return "the edge has no weights that are not known"
+        return None
+
+    def plan(self, cut: Cut, seconds: float, decoder: Decoded | None) -> Planned:
         attack = ShadowModel(init_gain=1.0, fit_scale=True, start=self.START)
         labels = torch.zeros(TIMED, dtype=torch.int64)
         step = seconds_of_a_step(cut, attack, self.SETTING, labels)

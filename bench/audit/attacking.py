@@ -32,10 +32,11 @@ def audit_cut(
     cost = cost_of(full, subject.example()[:1])
     noise = noise_needed(cut.target.edge, cut.scored.floats().to(cut.device))
     attacked: list[Attacked] = []
-    left_out: list[str] = []
     images: dict[str, Tensor] = {}
     decoder: Decoded | None = None
-    waiting = list(ATTACKERS)
+    hindered = [(each.family, each.hindrance(cut)) for each in ATTACKERS]
+    left_out = [f"{family}: {why}" for family, why in hindered if why]
+    waiting = [each for each in ATTACKERS if each.hindrance(cut) is None]
     while waiting:
         attacker, shares = waiting[0], sum(each.share for each in waiting)
         waiting = waiting[1:]
