@@ -37,6 +37,7 @@ from splitzoo.bench.cli import main
 from splitzoo.bench.commands.audit import amount, fraction, image_size
 from splitzoo.zoo import InputError, split_module
 from torch import nn
+from torchvision.models import VisionTransformer
 
 NETWORK = """
 import torch
@@ -305,6 +306,24 @@ def test_costs_are_those_of_a_count_by_hand() -> None:
     assert cost.bytes == 40
     assert cost.parameters == 4 * 3 * 9 + 4 + 196 * 10 + 10
     assert cost.milliseconds > 0
+
+
+def test_attention_is_counted_too() -> None:
+    module = VisionTransformer(
+        image_size=16,
+        patch_size=4,
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=8,
+        mlp_dim=20,
+        num_classes=3,
+    )
+    images = torch.rand(2, 3, 16, 16)
+    target = split_module(module, "encoder.layers.encoder_layer_0", images)
+    tokens = 16 + 1
+    patches = 16 * 3 * 4 * 4 * 8
+    attention = tokens * 8 * 3 * 8 + 2 * tokens * tokens * 8 + tokens * 8 * 8
+    assert cost_of(target, images[:1]).multiply_adds == patches + attention + 2 * tokens * 8 * 20
 
 
 def test_an_edge_that_holds_the_whole_module_counts_what_it_uses() -> None:

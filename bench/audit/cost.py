@@ -6,10 +6,12 @@ import copy
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ...zoo import Target
@@ -22,7 +24,7 @@ _SECONDS, _RUNS = 0.5, 30
 def cost_of(target: Target, image: Tensor) -> Cost:
     """Of one image 1×C×H×W on the image's device: features as float32, uncompressed."""
     edge = target.edge
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), _plain_attention(), FlopCounterMode(display=False) as counter:
         edge(image)
     return Cost(
         bytes=4 * math.prod(target.feature_shape),
@@ -30,6 +32,18 @@ def cost_of(target: Target, image: Tensor) -> Cost:
         parameters=parameters_used(edge, image),
         milliseconds=round(1000 * _typical(lambda: edge(image), image.device), 3),
     )
+
+
+@contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Attention as matrix products, which are counted: fused kernels are not."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def parameters_used(edge: nn.Module, image: Tensor) -> int:
