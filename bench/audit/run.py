@@ -28,6 +28,8 @@ from .schedule import Clock, affordable
 
 #: The seconds that an audit takes if nothing else is said, and the images that are scored.
 BUDGET, SCORED = 600.0, 20
+#: Raised where another cost, score or plan comes out, so that cuts of before are not taken.
+VERSION = 1
 
 
 def audit_module(
@@ -149,7 +151,8 @@ def _subject(
 
 def _key(subject: Subject, at: str, seed: int, budget: float) -> str:
     """Content hash of what a cut's audit depends on."""
-    versions = [f"{name} {attack.version}" for name, attack in sorted(catalogue().items())]
+    versions = [f"audit {VERSION}"]
+    versions += [f"{name} {attack.version}" for name, attack in sorted(catalogue().items())]
     return text_sha256(
         subject.target(at).sha256, subject.division.sha256, str((seed, budget)), *versions
     )
