@@ -124,11 +124,7 @@ class RMLE(Attack):
         to_pixels = self._pixels_from_variable(edge)
         variable = features.new_full((len(features), *shape), self.start, requires_grad=True)
         adam = torch.optim.Adam(
-            [variable],
-            lr=self.step_size,
-            eps=self.adam_eps,
-            amsgrad=self.amsgrad,
-            fused=features.device.type in ("cpu", "cuda"),
+            [variable], lr=self.step_size, eps=self.adam_eps, amsgrad=self.amsgrad
         )
         for iteration in progress(range(self.iterations), self.title, unit="it"):
             loss = self.objective(edge, variable, to_pixels(variable), features)
@@ -205,5 +201,4 @@ def total_variation(images: Tensor, beta: float) -> Tensor:
     squared = (down.square() + right.square()).sum(1)
     if beta == 2:
         return squared.flatten(1).sum(1)
-    smooth = squared + 1e-12
-    return (smooth.sqrt() if beta == 1 else smooth.pow(beta / 2)).flatten(1).sum(1)
+    return (squared + 1e-12).pow(beta / 2).flatten(1).sum(1)
