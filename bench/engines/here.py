@@ -12,7 +12,7 @@ from ..referee.runs import Run, ensure_result
 from ..referee.workers import Limits
 from ..store.folder import ResultStore
 from ..store.result import Result
-from .wording import announce, score_of
+from .wording import announce, outcome
 
 
 def carry_out_all(
@@ -35,8 +35,6 @@ def carry_out_all(
         started = time.perf_counter()
         result, note = ensure_result(run, store, device, fresh=fresh, limits=limits)
         took = time.perf_counter() - started
-        print(
-            f"      {score_of(result)}   ({note}, took {took:.1f} s)", file=sys.stderr, flush=True
-        )
+        print(outcome(result, note, took), file=sys.stderr, flush=True)
         results.append(result)
     return results

@@ -7,10 +7,10 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import ClassVar
 
 import torch
 
@@ -20,7 +20,7 @@ from ..referee.runs import Run, ensure_result, keep_failure
 from ..referee.workers import Limits
 from ..store.folder import ResultStore
 from ..store.result import Result
-from .wording import announce, score_of
+from .wording import announce, outcome
 
 #: How often a run is begun whose process dies under it, before that is its outcome.
 ATTEMPTS = 3
@@ -51,10 +51,11 @@ def carry_out_all(
         waiting.put(number)
     found: dict[int, Result] = {}
     stops: list[BaseException] = []
+    serve = partial(_serve, store, device, threads, tuple(references), limits, fresh)
+    processes = [Process(store, device, serve) for _ in range(min(jobs, len(runs)))]
 
-    def hand_out() -> None:
-        """Give one process after another what waits, until nothing does."""
-        process = Process(store, device, threads, references, limits, fresh)
+    def hand_out(process: Process) -> None:
+        """Give a process what waits, run by run, until nothing does."""
         try:
             while not stops:
                 number = waiting.get_nowait()
@@ -66,7 +67,7 @@ def carry_out_all(
         finally:
             process.end()
 
-    helpers = [threading.Thread(target=hand_out, daemon=True) for _ in range(min(jobs, len(runs)))]
+    helpers = [threading.Thread(target=hand_out, args=(p,), daemon=True) for p in processes]
     for helper in helpers:
         helper.start()
     try:
@@ -76,7 +77,8 @@ def carry_out_all(
     except KeyboardInterrupt as interrupt:
         stops.append(interrupt)
     if stops:
-        Process.end_all()
+        for process in processes:
+            process.kill()
         raise stops[0]
     return [found[number] for number in range(len(runs))]
 
@@ -84,19 +86,10 @@ def carry_out_all(
 class Process:
     """A process that carries out one run after another, begun again when it dies."""
 
-    _alive: ClassVar[set[BaseProcess]] = set()
-
     def __init__(
-        self,
-        store: ResultStore,
-        device: torch.device,
-        threads: int,
-        references: Sequence[str],
-        limits: Limits | None,
-        fresh: bool,
+        self, store: ResultStore, device: torch.device, serve: Callable[[Connection], None]
     ) -> None:
-        self.store, self.device, self.threads = store, device, threads
-        self.references, self.limits, self.fresh = tuple(references), limits, fresh
+        self.store, self.device, self.serve = store, device, serve
         self._process: BaseProcess | None = None
 
     def carry_out(self, run: Run, number: str) -> Result:
@@ -113,55 +106,48 @@ class Process:
                 continue
             if isinstance(answer, SplitzooError):
                 raise answer
-            result = self.store.load(run.scenario, run.label, run.seed)
-            assert result is not None
+            found = self.store.load(run.scenario, run.label, run.seed)
+            assert found is not None
+            result, note = found, answer
             break
         else:
-            answer, took = "failed", time.perf_counter() - began
-            reason = f"its process died {ATTEMPTS} times"
+            note, reason = "failed", f"its process died {ATTEMPTS} times"
+            took = time.perf_counter() - began
             result = keep_failure(run, self.store, self.device, reason, took)
-        took = time.perf_counter() - began
-        line = f"{name} …\n      {score_of(result)}   ({answer}, took {took:.1f} s)\n"
+        line = f"{name} …\n{outcome(result, note, time.perf_counter() - began)}\n"
         print(line, end="", file=sys.stderr, flush=True)
         return result
 
-    def end(self) -> None:
-        """End the process, if there is one; what it has finished is stored."""
+    def kill(self) -> None:
+        """Kill the process, if there is one; what it has finished is stored."""
         if self._process is not None:
             self._process.kill()
-            self._process.join()
-            self._alive.discard(self._process)
-            self._process = None
 
-    @classmethod
-    def end_all(cls) -> None:
-        """End every process there is."""
-        for process in list(cls._alive):
-            process.kill()
+    def end(self) -> None:
+        """Kill the process and wait for its end; the next run has a new one."""
+        self.kill()
+        if self._process is not None:
+            self._process.join()
+            self._process = None
 
     def _wire(self) -> Connection:
         if self._process is None:
             spawning = multiprocessing.get_context("spawn")
             self._ours, theirs = spawning.Pipe()
-            given = (
-                theirs, self.store, self.device, self.threads, self.references, self.limits,
-                self.fresh,
-            )  # fmt: skip
-            self._process = spawning.Process(target=_serve, args=given, daemon=True)
+            self._process = spawning.Process(target=self.serve, args=(theirs,), daemon=True)
             self._process.start()
-            self._alive.add(self._process)
             theirs.close()
         return self._ours
 
 
 def _serve(
-    wire: Connection,
     store: ResultStore,
     device: torch.device,
     threads: int,
     references: Sequence[str],
     limits: Limits | None,
     fresh: bool,
+    wire: Connection,
 ) -> None:
     """What a process does: carry out what it is sent, until nobody sends."""
     torch.set_num_threads(threads)

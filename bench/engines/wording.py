@@ -36,3 +36,8 @@ def score_of(result: Result) -> str:
     return (
         f"{quality[0]:.2f} dB, SSIM {quality[1]:.4f}{beside} in {result.cost.online_seconds:.1f} s"
     )
+
+
+def outcome(result: Result, note: str, seconds: float) -> str:
+    """The line that ends a run: what it reached, how it came about, and how long it took."""
+    return f"      {score_of(result)}   ({note}, took {seconds:.1f} s)"
