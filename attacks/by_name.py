@@ -7,7 +7,6 @@ chosen for a target, and how: only ever on training images, by `splitzoo tune`.
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import sys
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from ..zoo import MisuseError, UnknownNameError
-from ..zoo.discovery import by_name, modules
+from ..zoo.discovery import by_name, modules, run_file
 from .base import Attack
 from .installed import brought_by, installed, load_installed
 from .learned import LearnedAttack
@@ -118,13 +117,8 @@ def _own_modules() -> set[str]:
 def _module_of(path: Path) -> ModuleType:
     if not path.is_file():
         raise MisuseError(f"there is no file {path}; give the attack as path/to/file.py:MyAttack")
-    spec = importlib.util.spec_from_file_location(f"attack_of_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
     try:
-        spec.loader.exec_module(module)
+        return run_file(path, f"attack_of_{path.stem}")
     except Exception as error:
         reason = " ".join(str(error).split())
         own = [each for each in extract_tb(error.__traceback__) if each.filename == str(path)]
@@ -132,7 +126,6 @@ def _module_of(path: Path) -> ModuleType:
         raise MisuseError(
             f"{path} cannot be run: {type(error).__name__}: {reason}{line}"
         ) from error
-    return module
 
 
 def configured(

@@ -9,19 +9,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub
 import pytest
 from huggingface_hub import constants
+from local_server import listening
 
 FIRST = "1" * 40
 HERE = "127.0.0.1,localhost"
@@ -87,16 +87,8 @@ class Hub:
 def serving(hub: Hub) -> Iterator[Hub]:
     """Serve it on a free port of this machine until the block ends."""
     handler = type("Handler", (_Handler,), {"hub": hub})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        hub.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield hub
-        finally:
-            server.shutdown()
-            thread.join()
+    with listening(handler) as hub.port:
+        yield hub
 
 
 @contextmanager

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
+import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -41,3 +44,14 @@ def by_name(found: Iterable[tuple[str, Any, ModuleType]]) -> dict[str, Any]:
             )
         values[name], places[name] = value, module
     return values
+
+
+def run_file(path: Path, name: str) -> ModuleType:
+    """The module that a file of the user's makes, under that name; what it raises is raised."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module

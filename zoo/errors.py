@@ -69,3 +69,8 @@ class StorageError(SplitzooError, OSError):
 
 class ResultError(SplitzooError):
     """A stored result is malformed or does not belong to this benchmark."""
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, on one line; its type where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

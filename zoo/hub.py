@@ -8,7 +8,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from .errors import CheckpointError, MisuseError
+from .errors import CheckpointError, MisuseError, one_line
 from .files import storage_errors
 
 _SIGN_IN = "log in with `hf auth login`, or set HF_TOKEN, as somebody who may"
@@ -59,7 +59,7 @@ def hub_errors(failure: str) -> Iterator[None]:
     try:
         yield
     except HFValidationError as error:
-        raise MisuseError(f"{failure}: {_line(error)}; name it OWNER/NAME") from error
+        raise MisuseError(f"{failure}: {one_line(error)}; name it OWNER/NAME") from error
     except TypeError:  # an option that the client does not have
         raise
     except Exception as error:  # the client's errors, and those beneath it, have no common base
@@ -88,8 +88,8 @@ def _explained(error: BaseException) -> tuple[str, str]:
             return f"it answered {_phrase(status)}", _REMEDIES.get(status, _TRY_LATER)
     if isinstance(error, OSError) and error.errno is not None:
         place = "set HF_HOME to a folder that you may write to and that has room"
-        return error.strerror or _line(error), place
-    return _line(chain[-1]), f"check the network, and HF_ENDPOINT if it is set, and {_TRY_LATER}"
+        return error.strerror or one_line(error), place
+    return one_line(chain[-1]), f"check the network, and HF_ENDPOINT if it is set, and {_TRY_LATER}"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -103,7 +103,3 @@ def _phrase(status: int) -> str:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return str(status)
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

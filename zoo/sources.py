@@ -22,7 +22,7 @@ from typing import Protocol
 import numpy as np
 from tqdm import tqdm
 
-from .errors import DataUnavailableError
+from .errors import DataUnavailableError, one_line
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -57,7 +57,7 @@ class TorchvisionMirrors:
                 try:
                     data = dataset(str(folder), train=part == "train", download=True)
                 except (OSError, RuntimeError) as error:
-                    raise DataUnavailableError(_one_line(error)) from error
+                    raise DataUnavailableError(one_line(error)) from error
                 pixels = np.asarray(data.data, dtype=np.uint8)
                 images = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)
                 arrays[f"{part}_images"] = np.ascontiguousarray(images)
@@ -152,7 +152,3 @@ def _folder_size(folder: Path) -> int:
             except OSError:
                 continue
     return total
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from ...attacks import get_attack
 from ..score.metrics.ssim import RECOGNISABLE_SSIM
@@ -37,10 +38,6 @@ class Point:
         return mine != theirs and all(a <= b for a, b in zip(mine, theirs, strict=True))
 
 
-def mean_of(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
 #: What an adversary can run: who holds the weights can also query them, and train a shadow.
 CAN_RUN = {
     "white_box": ("white_box", "black_box", "query_free"),
@@ -53,7 +50,7 @@ def worst(cut: CutAudit, family: str = "white_box") -> Attacked | None:
     """The attack that recovers most of a cut, by SSIM, of those that an adversary can run; None
     where none ran."""
     ran = [each for each in cut.attacked if each.family in CAN_RUN[family]]
-    return max(ran, key=lambda each: mean_of(each.ssim), default=None)
+    return max(ran, key=lambda each: fmean(each.ssim), default=None)
 
 
 def points(cuts: Iterable[CutAudit], family: str = "white_box") -> list[Point]:
@@ -62,7 +59,7 @@ def points(cuts: Iterable[CutAudit], family: str = "white_box") -> list[Point]:
     for cut in cuts:
         attacked = worst(cut, family)
         if attacked is not None:
-            leakage = mean_of(attacked.ssim)
+            leakage = fmean(attacked.ssim)
             found.append(Point(cut.at, leakage, cut.cost.bytes, cut.cost.multiply_adds))
     return found
 

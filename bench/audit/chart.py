@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
+from statistics import fmean
 
 from ..score.metrics.ssim import RECOGNISABLE_SSIM
-from .advice import mean_of, worst
+from .advice import worst
 from .markdown import FAMILIES
 from .record import Audit
 
@@ -42,7 +43,7 @@ def chart(audit: Audit) -> str:
 def _reached(audit: Audit) -> Iterator[tuple[str, list[tuple[str, float]]]]:
     for cut in audit.cuts:
         found = ((family, worst(cut, family)) for family in FAMILIES)
-        yield cut.at, [(family, mean_of(each.ssim)) for family, each in found if each]
+        yield cut.at, [(family, fmean(each.ssim)) for family, each in found if each]
 
 
 def _across(place: int, count: int) -> int:

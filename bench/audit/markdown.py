@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from statistics import fmean
 
 from tabulate import tabulate
 
+from ...attacks import FAMILIES as TITLES
 from ...zoo.words import duration
 from ..score.metrics.ssim import RECOGNISABLE_SSIM
-from .advice import ADVERSARIES, mean_of, worst
+from .advice import ADVERSARIES, worst
 from .record import Attacked, Audit, CutAudit
 
-FAMILIES = {"white_box": "white-box", "black_box": "black-box", "query_free": "query-free"}
+FAMILIES = {family: title.lower() for family, title in TITLES.items()}
 
 
 def as_markdown(audit: Audit) -> str:
@@ -96,7 +98,7 @@ def advice_of(audit: Audit) -> list[str]:
 def cut_row(audit: Audit, cut: CutAudit) -> list[str]:
     """A cut's row under CUT_HEADER."""
     ran = {family: worst(cut, family) for family in FAMILIES}
-    by_family = {family: f"{mean_of(each.ssim):.3f}" for family, each in ran.items() if each}
+    by_family = {family: f"{fmean(each.ssim):.3f}" for family, each in ran.items() if each}
     return [
         cut.at,
         *(by_family.get(family, "–") for family in FAMILIES),
@@ -122,8 +124,8 @@ def attack_row(attacked: Attacked) -> list[str]:
         FAMILIES.get(attacked.family, "no adversary"),
         attacked.title,
         attacked.given,
-        f"{mean_of(attacked.ssim):.3f}",
-        f"{mean_of(attacked.psnr):.2f}",
+        f"{fmean(attacked.ssim):.3f}",
+        f"{fmean(attacked.psnr):.2f}",
         f"{recognisable} of {len(attacked.ssim)}",
         f"{sum(attacked.own)} of {len(attacked.own)}",
         duration(attacked.seconds) if attacked.seconds else "",

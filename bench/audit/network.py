@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from ...zoo import CheckpointError, InputError, MisuseError
+from ...zoo.discovery import run_file
 from ...zoo.whole import first_line
 
 #: What pickles end in: files that run code when they are opened.
@@ -42,14 +42,9 @@ def module_of(reference: str, weights: Path | None = None) -> nn.Module:
 def _attribute(path: Path, name: str) -> Any:
     if not path.is_file():
         raise MisuseError(f"there is no file {path}; give the network as path/to/net.py:build")
-    spec = importlib.util.spec_from_file_location(f"network_of_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
     try:
         with _beside(path):
-            spec.loader.exec_module(module)
+            module = run_file(path, f"network_of_{path.stem}")
     except Exception as error:
         raise MisuseError(f"{path} cannot be run: {first_line(error)}; repair it") from error
     if not hasattr(module, name):

@@ -7,8 +7,8 @@ import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
+from statistics import fmean
 
-from .advice import mean_of
 from .chart import chart
 from .markdown import (
     ATTACK_HEADER,
@@ -75,7 +75,7 @@ def _cut(audit: Audit, cut: CutAudit, picture: bytes | None) -> Iterator[str]:
 def _figure(cut: CutAudit, picture: bytes) -> str:
     rows = shown_rows(cut)
     found = "; ".join(
-        f"{FAMILIES[each.family]}, mean SSIM {mean_of(each.ssim):.2f}" for each in cut.attacked
+        f"{FAMILIES[each.family]}, mean SSIM {fmean(each.ssim):.2f}" for each in cut.attacked
     )
     words = f"From top to bottom: {', '.join(rows)}."
     data = base64.b64encode(picture).decode()

@@ -14,6 +14,7 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -27,7 +28,6 @@ from ...zoo.recipe import AdamRecipe
 from ...zoo.resume import Conditions
 from ...zoo.target import Normalize
 from ...zoo.tensor_files import write_tensors
-from ..audit.advice import mean_of
 from ..audit.images import Pictures
 from ..audit.record import Audit
 from ..audit.run import BUDGET, audit_module
@@ -102,8 +102,8 @@ def summary(audit: Audit) -> list[dict[str, Any]]:
     return [
         {
             "at": cut.at,
-            "ssim": {each.family: round(mean_of(each.ssim), 3) for each in cut.attacked},
-            "psnr": {each.family: round(mean_of(each.psnr), 2) for each in cut.attacked},
+            "ssim": {each.family: round(fmean(each.ssim), 3) for each in cut.attacked},
+            "psnr": {each.family: round(fmean(each.psnr), 2) for each in cut.attacked},
             "bytes": cut.cost.bytes,
             "multiply_adds": cut.cost.multiply_adds,
             "seconds": round(cut.seconds),
@@ -131,7 +131,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
         found[name] = {
             "accuracy": round(accuracy, 3),
             "seconds": round(sum(cut.seconds for cut in audit.cuts)),
-            "floor": round(mean_of(audit.floor.ssim), 3),
+            "floor": round(fmean(audit.floor.ssim), 3),
             "cuts": summary(audit),
             "left_out": audit.left_out,
         }
