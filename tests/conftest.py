@@ -9,11 +9,24 @@ from pathlib import Path
 import pytest
 import torch
 from splitzoo.attacks import catalogue
+from splitzoo.bench.store import PUBLISHED
 from splitzoo.zoo import Target, load_split
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _same_results() -> Iterator[None]:
+    """No test writes into the results that the repository publishes."""
+
+    def written() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in PUBLISHED.rglob("*") if path.is_file()}
+
+    before = written()
+    yield
+    assert written() == before
 
 
 @pytest.fixture(autouse=True)
