@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from splitzoo.bench import psnr, ssim
 from splitzoo.bench.audit import run as running
 from splitzoo.bench.audit import schedule
-from splitzoo.bench.audit.advice import Point, advise, front, recommend
+from splitzoo.bench.audit.advice import Point, advise, front, points, recommend
 from splitzoo.bench.audit.attackers import Decoder, Descent, Shadow
 from splitzoo.bench.audit.attacking import floor_of
 from splitzoo.bench.audit.bound import fisher_trace, noise_needed
@@ -27,12 +27,12 @@ from splitzoo.bench.audit.cost import cost_of, parameters_used
 from splitzoo.bench.audit.cuts import Cut, Subject, outermost, spaced
 from splitzoo.bench.audit.division import divide
 from splitzoo.bench.audit.images import read_images
-from splitzoo.bench.audit.markdown import FAMILIES
 from splitzoo.bench.audit.network import module_of
 from splitzoo.bench.audit.pictures import strip
 from splitzoo.bench.audit.record import Attacked, Audit, Cost, CutAudit, Limits
 from splitzoo.bench.audit.run import audit_module
 from splitzoo.bench.audit.scores import picks_its_own
+from splitzoo.bench.audit.strength import FAMILIES, tells_more
 from splitzoo.bench.cli import main
 from splitzoo.bench.commands.audit import amount, fraction, image_size
 from splitzoo.zoo import InputError, split_module
@@ -145,6 +145,7 @@ def test_an_audit_from_file_and_folder_to_report(
         most = max(sum(each["ssim"]) for each in cut["attacked"])
         assert most > 2 * sum(found["floor"]["ssim"])  # it leaks, and that shows
     report = (out / "report.md").read_text("utf-8")
+    assert "What Sequential of net.py leaks" in report
     assert "No cut of this network that was tried hides its input" in report
     assert "the edge with its weights" in report
     check_page(out, ["1", "2"])
@@ -222,7 +223,7 @@ def test_an_attack_that_fails_is_left_out_with_its_reason(
     monkeypatch.setattr(Shadow, "plan", fails)
     (cut,) = audited(net, photos, tmp_path, "1", budget=120.0).cuts
     assert [each.family for each in cut.attacked] == ["black_box"]
-    assert cut.left_out[0] == "white_box: it failed with RuntimeError: no room"
+    assert cut.left_out[0] == "white-box: it failed with RuntimeError: no room"
 
 
 def test_a_query_free_adversary_needs_labels_that_are_the_networks_classes(
@@ -235,7 +236,7 @@ def test_a_query_free_adversary_needs_labels_that_are_the_networks_classes(
     (cut,) = audited(net, photos, tmp_path, "1", budget=120.0).cuts
     assert {each.family for each in cut.attacked} == {"white_box", "black_box"}
     (reason,) = cut.left_out
-    assert reason.startswith("query_free: it needs labels: put the images into a sub-folder")
+    assert reason.startswith("query-free: it needs labels: put the images into a sub-folder")
 
 
 POINTS = [
@@ -251,6 +252,62 @@ POINTS = [
 
 def test_the_front_holds_what_nothing_beats() -> None:
     assert front(POINTS) == ["early", "middle", "twin", "late", "latest"]
+    unlike = Point("unlike", 0.01, 1, 1, doubt="no white-box attack ran there")
+    assert front([*POINTS, unlike]) == front(POINTS)  # it neither stands there nor beats
+
+
+def test_a_cut_in_doubt_is_not_recommended_and_says_why() -> None:
+    unlike = Point("unlike", 0.01, 1, 1, doubt="no white-box attack ran there")
+    assert recommend([*POINTS, unlike], Limits(), "a cloud")[0] == "late"
+    at, why = recommend([*POINTS, unlike], Limits(max_ssim=0.05), "a cloud")
+    assert at is None
+    assert "Behind unlike little is recovered, but no white-box attack ran there" in why
+
+
+def test_what_the_mean_image_scores_is_within_any_limit() -> None:
+    blank = Point("blank", 0.4, 1, 1, nothing=True)  # all images are alike
+    at, why = recommend([blank, Point("clear", 0.9, 1, 1)], Limits(), "a cloud")
+    assert at == "blank"
+    assert "no more than the mean image" in why
+
+
+def attack(family: str, ssim: list[float], name: str = "decoder", steps: int = 2500) -> Attacked:
+    fields = {"steps": steps}
+    blank = [0.0] * len(ssim)
+    own = [False] * len(ssim)
+    return Attacked(family, "", name, "Decoder", 1, "", fields, 1.0, 0, blank, ssim, own)
+
+
+def cut_with(at: str, *attacked: Attacked) -> CutAudit:
+    return CutAudit(at, "", [1], Cost(1, 1, 1, 1.0), list(attacked))
+
+
+def test_cuts_are_compared_if_the_same_attacks_met_them() -> None:
+    cuts = [
+        cut_with("both", attack("white_box", [0.9, 0.8]), attack("black_box", [0.5, 0.4])),
+        cut_with("black-box alone", attack("black_box", [0.2, 0.3])),
+        cut_with("hasty", attack("white_box", [0.1, 0.2], steps=200)),
+        cut_with("hasty, and it leaks", attack("white_box", [0.8, 0.6], steps=200)),
+    ]
+    floor = attack("floor", [0.1, 0.1])
+    assert [each.doubt for each in points(cuts, floor)] == [
+        "",
+        "no white-box attack ran there",
+        "200 of the usual 2,500 training steps of Decoder are too few to show anything",
+        "",
+    ]
+    assert [each.doubt for each in points(cuts, floor, "black_box")] == ["", ""]
+    assert not points(cuts[1:2], floor)[0].doubt  # nobody met more
+
+
+def test_an_attack_tells_more_than_the_mean_image_if_the_difference_is_sure() -> None:
+    floor = attack("floor", [0.1, 0.2, 0.3, 0.4])
+    assert not tells_more(floor, floor)
+    assert not tells_more(attack("white_box", [0.3, 0.1, 0.2, 0.5]), floor)  # 0.03 ± 0.26
+    assert tells_more(attack("white_box", [0.2, 0.31, 0.4, 0.5]), floor)
+    clearer = msgspec.structs.replace(floor, own=[True, True, True, True])
+    assert tells_more(clearer, floor)
+    assert tells_more(msgspec.structs.replace(floor, psnr=[1.0, 1.1, 1.2, 0.9]), floor)
 
 
 @pytest.mark.parametrize(
@@ -274,22 +331,22 @@ def test_the_cheapest_cut_within_the_limits_is_recommended(
 
 
 def test_nothing_is_recommended_where_attacks_had_too_little_time() -> None:
-    def cut(steps: int) -> CutAudit:
-        attacked = Attacked(
-            "black_box", "", "decoder", "Decoder", 1, "", {"steps": steps}, 1.0, 0, [], [0.1], []
-        )
-        return CutAudit("a", "", [1], Cost(1, 1, 1, 1.0), [attacked])
+    floor = attack("floor", [0.0, 0.05])
 
-    at, why = advise([cut(100)], "black_box", Limits())
+    def advised(steps: int, family: str = "black_box") -> tuple[str | None, str]:
+        cuts = [cut_with("a", attack("black_box", [0.1, 0.2], steps=steps))]
+        return advise(cuts, floor, family, Limits())
+
+    at, why = advised(100)
     assert at is None
-    assert "100 of the usual 2,500 training steps of Decoder, too few to show" in why
-    at, why = advise([cut(400)], "black_box", Limits())
+    assert "100 of the usual 2,500 training steps of Decoder are too few to show" in why
+    at, why = advised(400)
     assert at == "a"
     assert "They had 400 of the usual 2,500" in why
-    at, why = advise([cut(2500)], "black_box", Limits())
+    at, why = advised(2500)
     assert at == "a"
     assert "usual" not in why
-    assert advise([cut(100)], "query_free", Limits())[0] is None
+    assert advised(100, "query_free")[0] is None
 
 
 def test_costs_are_those_of_a_count_by_hand() -> None:
@@ -494,9 +551,12 @@ def test_cuts_are_evenly_spaced_and_none_repeats_the_one_before(net: Path, photo
         True,
         torch.device("cpu"),
     )
-    assert subject.places() == ["0", "1", "2", "3"]  # 4 leaves nothing
+    assert subject.places == ["0", "1", "2", "3"]  # 4 leaves nothing
     assert subject.chosen("all") == ["0", "1", "2"]  # 3 flattens what 2 gave
     assert subject.chosen(None) == ["0", "1", "2"]
+    said = "1 of 4 places to cut, such as 3; --at all takes them all"
+    assert subject.passed_over(["0", "1", "2"]) == said
+    assert subject.passed_over(["0", "1", "2", "3"]) is None
 
 
 def test_modules_that_are_least_nested_are_chosen_from_the_first_weights_on() -> None:

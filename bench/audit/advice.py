@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from ...attacks import get_attack
 from ..score.metrics.ssim import RECOGNISABLE_SSIM
 from .record import Attacked, CutAudit, Limits
+from .strength import doubt_of, effort_of, had, reference, tells_more, worst
 
 #: Whom a recommendation is for, by family, the strongest first.
 ADVERSARIES = {
@@ -18,18 +18,20 @@ ADVERSARIES = {
 }
 
 
-#: The share of its usual steps below which an attack that fails shows nothing.
-SHOWS = 0.1
-
-
 @dataclass(frozen=True)
 class Point:
-    """A cut as a choice: what leaks, the mean SSIM, and what it costs. Less is better in each."""
+    """A cut as a choice: what leaks, the mean SSIM, and what it costs. Less is better in each.
+
+    `doubt` says why its leakage cannot be held against that of others; `nothing`, that it does not
+    exceed what the mean image scores.
+    """
 
     at: str
     leakage: float
     bytes: int
     multiply_adds: int
+    doubt: str = ""
+    nothing: bool = False
 
     def beats(self, other: Point) -> bool:
         """Whether it is as good in everything, and better in something."""
@@ -38,42 +40,37 @@ class Point:
         return mine != theirs and all(a <= b for a, b in zip(mine, theirs, strict=True))
 
 
-#: What an adversary can run: who holds the weights can also query them, and train a shadow.
-CAN_RUN = {
-    "white_box": ("white_box", "black_box", "query_free"),
-    "black_box": ("black_box",),
-    "query_free": ("query_free",),
-}
-
-
-def worst(cut: CutAudit, family: str = "white_box") -> Attacked | None:
-    """The attack that recovers most of a cut, by SSIM, of those that an adversary can run; None
-    where none ran."""
-    ran = [each for each in cut.attacked if each.family in CAN_RUN[family]]
-    return max(ran, key=lambda each: fmean(each.ssim), default=None)
-
-
-def points(cuts: Iterable[CutAudit], family: str = "white_box") -> list[Point]:
+def points(cuts: Sequence[CutAudit], floor: Attacked, family: str = "white_box") -> list[Point]:
     """The cuts at which an adversary of a family was tried."""
-    found = []
+    found, under = [], reference(cuts, family)
     for cut in cuts:
         attacked = worst(cut, family)
         if attacked is not None:
-            leakage = fmean(attacked.ssim)
-            found.append(Point(cut.at, leakage, cut.cost.bytes, cut.cost.multiply_adds))
+            found.append(
+                Point(
+                    cut.at,
+                    fmean(attacked.ssim),
+                    cut.cost.bytes,
+                    cut.cost.multiply_adds,
+                    doubt_of(cut, family, under),
+                    not tells_more(attacked, floor),
+                )
+            )
     return found
 
 
 def front(choices: Sequence[Point]) -> list[str]:
-    """The Pareto front: cuts that no other beats."""
-    return [each.at for each in choices if not any(other.beats(each) for other in choices)]
+    """The Pareto front: cuts that no other beats, of those that met the same attacks."""
+    like = [each for each in choices if not each.doubt]
+    return [each.at for each in like if not any(other.beats(each) for other in like)]
 
 
 def recommend(choices: Sequence[Point], limits: Limits, adversary: str) -> tuple[str | None, str]:
     """The cut to choose, or None, and why, in a sentence.
 
     Of the cuts within all limits it is the one with the least work for the edge. Where no leakage
-    is stated, an image that is not recognisable (mean SSIM of at most 0.3) is the limit.
+    is stated, an image that is not recognisable (mean SSIM of at most 0.3) is the limit; what does
+    not exceed the mean image is within any. A cut in doubt is not recommended.
     """
     if not choices:
         return None, f"Nothing was measured against {adversary}."
@@ -81,57 +78,53 @@ def recommend(choices: Sequence[Point], limits: Limits, adversary: str) -> tuple
     within = [each for each in choices if _affordable(each, limits)]
     if not within:
         return None, f"No cut that was tried keeps within {_costs(limits)}."
-    least = min(within, key=lambda each: (each.leakage, each.multiply_adds, each.bytes))
-    hidden = [each for each in within if each.leakage <= limit]
+    hidden = [each for each in within if each.leakage <= limit or each.nothing]
+    sure = [each for each in hidden if not each.doubt]
+    if sure:
+        return _chosen(sure, limit, adversary)
     if hidden:
-        best = min(hidden, key=lambda each: (each.multiply_adds, each.bytes, each.leakage))
-        return best.at, (
-            f"Cut behind {best.at}: the attacks that ran for {adversary} reach a mean SSIM of "
-            f"{best.leakage:.2f} there, within the limit of {limit:g}, with the least work for "
-            "the edge."
+        least = min(hidden, key=lambda each: each.leakage)
+        return None, (
+            f"Nothing is recommended against {adversary}. Behind {least.at} little is recovered, "
+            f"but {least.doubt}; give a larger --budget."
         )
     tried = f"No cut of this network that was tried hides its input from {adversary}"
     if within != list(choices):
         tried = f"No cut within {_costs(limits)} hides its input from {adversary}"
+    like = [each for each in within if not each.doubt] or within
+    least = min(like, key=lambda each: (each.leakage, each.multiply_adds, each.bytes))
     return None, (
         f"{tried}: everywhere the mean SSIM is above {limit:g}. Least leaks behind {least.at}, "
         f"with {least.leakage:.2f}."
     )
 
 
-def advise(cuts: Sequence[CutAudit], family: str, limits: Limits) -> tuple[str | None, str]:
-    """`recommend` for an adversary of a family, unless the attacks behind that cut had too little
-    time to show anything."""
-    adversary = ADVERSARIES[family]
-    at, why = recommend(points(cuts, family), limits, adversary)
+def _chosen(sure: Sequence[Point], limit: float, adversary: str) -> tuple[str, str]:
+    best = min(sure, key=lambda each: (each.multiply_adds, each.bytes, each.leakage))
+    which = f"within the limit of {limit:g}"
+    if best.nothing:
+        which = "no more than the mean image, which depends on nothing that is sent"
+    return best.at, (
+        f"Cut behind {best.at}: the attacks that ran for {adversary} reach a mean SSIM of "
+        f"{best.leakage:.2f} there, {which}, with the least work for the edge."
+    )
+
+
+def advise(
+    cuts: Sequence[CutAudit], floor: Attacked, family: str, limits: Limits
+) -> tuple[str | None, str]:
+    """`recommend` for an adversary of a family, and what is open about it."""
+    choices = points(cuts, floor, family)
+    at, why = recommend(choices, limits, ADVERSARIES[family])
     if at is None:
         return None, why
-    ran = [each for cut in cuts if cut.at == at for each in cut.attacked]
-    most = max((each for each in ran if each.family in CAN_RUN[family]), key=effort_of)
-    effort = effort_of(most)
-    if effort >= 1:
-        return at, why
-    had = (
-        f"{most.fields['steps']:,} of the usual {usual_steps(most.attack):,} training steps of "
-        f"{most.title}"
-    )
-    if effort >= SHOWS:
-        return at, f"{why} They had {had}: with a larger budget more may be recovered."
-    return None, (
-        f"Nothing is recommended against {adversary}. Behind {at} little is recovered, but with "
-        f"{had}, too few to show that a cut hides anything; give a larger --budget."
-    )
-
-
-def effort_of(attacked: Attacked) -> float:
-    """The share of its usual training steps that an attack had; 1 for one that does not train."""
-    usual = usual_steps(attacked.attack)
-    return min(1.0, attacked.fields["steps"] / usual) if usual else 1.0
-
-
-def usual_steps(attack: str) -> int:
-    """Steps that an attack of the catalogue trains for by default; 0 for one that does not."""
-    return int(getattr(get_attack(attack), "steps", 0))
+    like = reference(cuts, family)
+    ran = [each for cut in cuts if cut.at == at for each in cut.attacked if each.family == like]
+    most = max(ran, key=effort_of)
+    if effort_of(most) < 1:
+        why += f" They had {had(most)}: with a larger budget more may be recovered."
+    aside = [f"{each.at}, since {each.doubt}" for each in choices if each.doubt]
+    return at, why + (f" Left aside: {'; '.join(aside)}." if aside else "")
 
 
 def _affordable(choice: Point, limits: Limits) -> bool:

@@ -261,4 +261,6 @@ def least_seconds(cut: Cut) -> float:
 
 
 def _too_slow(what: str, seconds: float) -> LeftOutError:
-    return LeftOutError(f"its first {what} take {duration(seconds)} here", seconds)
+    return LeftOutError(
+        f"{what}, the least that shows anything, take {duration(seconds)} here", seconds
+    )

@@ -20,6 +20,7 @@ from .cost import cost_of
 from .cuts import Cut
 from .record import Attacked, CutAudit
 from .scores import picks_its_own, scores_of, stored
+from .strength import FAMILIES
 
 
 def audit_cut(
@@ -35,11 +36,11 @@ def audit_cut(
     images: dict[str, Tensor] = {}
     decoder: Decoded | None = None
     hindered = [(each.family, each.hindrance(cut)) for each in ATTACKERS]
-    left_out = [f"{family}: {why}" for family, why in hindered if why]
+    left_out = [f"{FAMILIES[family]}: {why}" for family, why in hindered if why]
     waiting = [each for each in ATTACKERS if each.hindrance(cut) is None]
     while waiting:
         attacker, shares = waiting[0], sum(each.share for each in waiting)
-        waiting = waiting[1:]
+        waiting, said = waiting[1:], FAMILIES[attacker.family]
         left = max(0.0, seconds - (time.perf_counter() - began))
         try:
             planned = attacker.plan(cut, left * attacker.share / shares, decoder)
@@ -47,12 +48,12 @@ def audit_cut(
             with warnings.catch_warnings(record=True) as warned:
                 warnings.simplefilter("always", RuntimeWarning)
                 found, recovered, learned = _carried_out(cut, attacker, planned)
-            left_out += [f"{attacker.family} warns: {each.message}" for each in warned[:1]]
+            left_out += [f"{said} warns: {each.message}" for each in warned[:1]]
         except LeftOutError as reason:
-            left_out.append(f"{attacker.family}: {reason}")
+            left_out.append(f"{said}: {reason}")
             continue
         except Exception as error:  # a user's module may do anything
-            left_out.append(f"{attacker.family}: it failed with {first_line(error)}")
+            left_out.append(f"{said}: it failed with {first_line(error)}")
             continue
         decoder = decoder or learned
         attacked.append(found)

@@ -7,9 +7,8 @@ from html import escape
 from statistics import fmean
 
 from ..score.metrics.ssim import RECOGNISABLE_SSIM
-from .advice import worst
-from .markdown import FAMILIES
 from .record import Audit
+from .strength import FAMILIES, worst
 
 _LEFT, _TOP, _HIGH, _RIGHT = 44, 34, 220, 60
 #: Pixels that all cuts share, and between two of them at least and at most.

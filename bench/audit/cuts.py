@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -77,6 +78,7 @@ class Subject:
             architecture={**target.architecture, "enlarged": "x".join(map(str, self.full))},
         ).eval()
 
+    @cached_property
     def places(self) -> list[str]:
         """Where it can be cut, from pixels on; the last, behind which nothing is left, is none."""
         mean, std = self.normalisation or ((0.0,), (1.0,))
@@ -94,15 +96,30 @@ class Subject:
         Each that is named is cut here and now, so that one that cannot be is known before any work.
         """
         if at is None:
-            return self._distinct(spaced(outermost(self.places(), self.module), FEW))
+            return self._distinct(spaced(outermost(self.places, self.module), FEW))
         if at == "all":
-            return self._distinct(self.places())
+            return self._distinct(self.places)
         names = list(dict.fromkeys([at] if isinstance(at, str) else at))
         if not names:
             raise InputError("no place to cut was named; give one, or all")
         for each in names:
             self.target(each)
         return names
+
+    def passed_over(self, names: Sequence[str]) -> str | None:
+        """What is said where the user named no places and these were chosen; None if they are all.
+
+        Some others are named, modules before what lies within them.
+        """
+        others = [each for each in self.places if each not in names]
+        if not others:
+            return None
+        outer = [each for each in outermost(self.places, self.module) if each in others] or others
+        few = ", ".join(outer[:FEW])
+        return (
+            f"{len(others)} of {len(self.places)} places to cut, such as {few}; --at all takes "
+            "them all"
+        )
 
     @torch.no_grad()
     def _distinct(self, names: list[str]) -> list[str]:

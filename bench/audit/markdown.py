@@ -7,13 +7,11 @@ from statistics import fmean
 
 from tabulate import tabulate
 
-from ...attacks import FAMILIES as TITLES
 from ...zoo.words import duration
 from ..score.metrics.ssim import RECOGNISABLE_SSIM
-from .advice import ADVERSARIES, worst
+from .advice import ADVERSARIES
 from .record import Attacked, Audit, CutAudit
-
-FAMILIES = {family: title.lower() for family, title in TITLES.items()}
+from .strength import FAMILIES, tells_more, worst
 
 
 def as_markdown(audit: Audit) -> str:
@@ -31,7 +29,7 @@ def _parts(audit: Audit) -> Iterator[str]:
         tablefmt="pipe",
         disable_numparse=True,
     )
-    yield NOTE
+    yield note_of(audit)
     for cut in audit.cuts:
         yield f"## Behind {cut.at}"
         yield f"![From top to bottom: {', '.join(shown_rows(cut))}]({picture_of(cut)})"
@@ -67,16 +65,23 @@ ATTACK_HEADER = (
     "picks its own",
     "took",
 )
-NOTE = (
-    "SSIM is the mean over the scored images of what the strongest attack recovers that an "
-    "adversary can run; who holds the weights can run them all. 1 is the image itself. It is a "
-    "lower bound: a stronger attack, more time or more images recover more. On the Pareto front "
-    "are the cuts that no other beats in leakage, bytes and multiply-adds at once."
-)
 
 
 def title_of(audit: Audit) -> str:
     return f"What {audit.network} leaks, and where to cut it"
+
+
+def note_of(audit: Audit) -> str:
+    """How the table of cuts is read."""
+    return (
+        "SSIM is the mean over the scored images of what the strongest attack recovers that an "
+        "adversary can run; who holds the weights can run them all. 1 is the image itself. It is "
+        "a lower bound: a stronger attack, more time or more images recover more. A figure in "
+        f"brackets does not exceed the mean image's ({fmean(audit.floor.ssim):.3f}), which depends "
+        "on nothing that is sent: no leak was measured. On the Pareto front are the cuts that no "
+        "other beats in leakage, bytes and multiply-adds at once; a cut that met weaker attacks "
+        "than the others is left aside."
+    )
 
 
 def picture_of(cut: CutAudit) -> str:
@@ -97,18 +102,23 @@ def advice_of(audit: Audit) -> list[str]:
 
 def cut_row(audit: Audit, cut: CutAudit) -> list[str]:
     """A cut's row under CUT_HEADER."""
-    ran = {family: worst(cut, family) for family in FAMILIES}
-    by_family = {family: f"{fmean(each.ssim):.3f}" for family, each in ran.items() if each}
     return [
         cut.at,
-        *(by_family.get(family, "–") for family in FAMILIES),
+        *(_figure(worst(cut, family), audit.floor) for family in FAMILIES),
         f"{cut.cost.bytes:,}",
         f"{cut.cost.multiply_adds:,}",
         f"{cut.cost.parameters:,}",
         f"{cut.cost.milliseconds:.2f}",
         _percent(cut.noise),
-        "yes" if cut.at in audit.front else "",
+        "yes" if cut.at in audit.front else audit.aside.get(cut.at, ""),
     ]
+
+
+def _figure(attacked: Attacked | None, floor: Attacked) -> str:
+    if attacked is None:
+        return "–"
+    mean = f"{fmean(attacked.ssim):.3f}"
+    return mean if tells_more(attacked, floor) else f"({mean})"
 
 
 def _percent(share: float | None) -> str:

@@ -39,6 +39,11 @@ def module_of(reference: str, weights: Path | None = None) -> nn.Module:
     return found.eval()
 
 
+def name_of(reference: str, module: nn.Module) -> str:
+    """What to call the module of "path/to/net.py:build": its class, and the file it is from."""
+    return f"{type(module).__name__} of {Path(reference.rpartition(':')[0]).name}"
+
+
 def _attribute(path: Path, name: str) -> Any:
     if not path.is_file():
         raise MisuseError(f"there is no file {path}; give the network as path/to/net.py:build")

@@ -36,10 +36,11 @@ def audit_of(
 ) -> Audit:
     """The audit as a value, with the Pareto front and a recommendation for each adversary."""
     advice, recommended = {}, {}
+    choices = points(cuts, floor)
     ran = {each.family for cut in cuts for each in cut.attacked}
     for family in ADVERSARIES:
         if family in ran:
-            recommended[family], advice[family] = advise(cuts, family, limits)
+            recommended[family], advice[family] = advise(cuts, floor, family, limits)
     return Audit(
         network=subject.name,
         budget=budget,
@@ -50,7 +51,8 @@ def audit_of(
         floor=floor,
         cuts=list(cuts),
         left_out=list(left_out),
-        front=front(points(cuts)),
+        front=front(choices),
+        aside={each.at: each.doubt for each in choices if each.doubt},
         advice=advice,
         recommended=recommended,
     )

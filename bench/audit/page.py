@@ -13,20 +13,20 @@ from .chart import chart
 from .markdown import (
     ATTACK_HEADER,
     CUT_HEADER,
-    FAMILIES,
-    NOTE,
     advice_of,
     attack_row,
     cut_row,
     method_of,
+    note_of,
     shown_rows,
     title_of,
 )
 from .record import Audit, CutAudit
+from .strength import FAMILIES
 
 STYLE = Path(__file__).with_name("report.css")
 #: Columns of words, which stand to the left; long ones are broken into lines.
-_WORDS = {"attack": "words", "was given": "long", "Pareto front": "words"}
+_WORDS = {"attack": "words", "was given": "long", "Pareto front": "long"}
 
 
 def as_page(audit: Audit, pictures: Mapping[str, bytes]) -> str:
@@ -52,7 +52,7 @@ def _parts(audit: Audit, pictures: Mapping[str, bytes]) -> Iterator[str]:
         [cut_row(audit, cut) for cut in audit.cuts],
         marked={cut.at for cut in audit.cuts if cut.at in audit.front},
     )
-    yield f'<p class="note">{escape(NOTE)}</p>'
+    yield f'<p class="note">{escape(note_of(audit))}</p>'
     for cut in audit.cuts:
         yield from _cut(audit, cut, pictures.get(cut.at))
     yield "<h2>How it was measured</h2>\n<ul>"

@@ -76,7 +76,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Audit(Struct, frozen=True, forbid_unknown_fields=True):
-    """A whole audit. `floor` is what an image that depends on no feature scores."""
+    """A whole audit. `floor` is what an image that depends on no feature scores; `aside` says of a
+    cut why it is not compared with the others."""
 
     network: str
     budget: float
@@ -88,5 +89,6 @@ class Audit(Struct, frozen=True, forbid_unknown_fields=True):
     cuts: list[CutAudit]
     left_out: list[str]
     front: list[str] = field(default_factory=list)
+    aside: dict[str, str] = field(default_factory=dict)
     advice: dict[str, str] = field(default_factory=dict)
     recommended: dict[str, str | None] = field(default_factory=dict)

@@ -29,7 +29,7 @@ from .schedule import Clock, affordable
 #: The seconds that an audit takes if nothing else is said, and the images that are scored.
 BUDGET, SCORED = 600.0, 20
 #: Raised where another cost, score or plan comes out, so that cuts of before are not taken.
-VERSION = 1
+VERSION = 2
 
 
 def audit_module(
@@ -66,6 +66,7 @@ def audit_module(
     sweep_unfinished(out)
     subject = _subject(module, images, mean, std, scored, seed, pick_device(device), name)
     names = subject.chosen(at)
+    passed_over = [each for each in [subject.passed_over(names)] if each] if at is None else []
     first = subject.target(names[0])
     subject = replace(subject, labelled=first.num_classes == len(images.classes))
     keys = {each: _key(subject, each, seed, budget) for each in names}
@@ -79,6 +80,9 @@ def audit_module(
     missing = [each for each in names if each not in found]
     named = at is not None and at != "all"
     todo, left_out = affordable(subject, missing, clock, named=named, finished=bool(found))
+    left_out = passed_over + left_out
+    for each in left_out:
+        print(f"left out: {each}", file=sys.stderr, flush=True)
     try:
         for number, each in enumerate(todo):
             if not clock.left():

@@ -132,7 +132,7 @@ def fraction(text: str) -> float:
 def run(options: Namespace) -> int:
     from ..audit.images import read_images
     from ..audit.markdown import advice_of
-    from ..audit.network import module_of
+    from ..audit.network import module_of, name_of
     from ..audit.record import Limits
     from ..audit.run import audit_module
 
@@ -149,7 +149,7 @@ def run(options: Namespace) -> int:
         scored=options.scored,
         seed=options.seed,
         device=options.device,
-        name=options.network.rpartition(":")[2],
+        name=name_of(options.network, module),
         limits=Limits(options.max_ssim, options.max_edge_macs, options.max_bytes),
     )
     print("\n".join(advice_of(audit)))

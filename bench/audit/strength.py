@@ -1,0 +1,83 @@
+"""What an attack's figure shows: how strong it was, and whether it beats an image of nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from ...attacks import FAMILIES as TITLES
+from ...attacks import get_attack
+from ..score.means import mean
+from ..score.metrics.ssim import RECOGNISABLE_SSIM
+from .record import Attacked, CutAudit
+
+#: Adversaries as a report calls them, by family.
+FAMILIES = {family: title.lower() for family, title in TITLES.items()}
+#: What an adversary can run, the strongest first: who holds the weights can also query them, and
+#: train a shadow.
+CAN_RUN = {
+    "white_box": ("white_box", "black_box", "query_free"),
+    "black_box": ("black_box",),
+    "query_free": ("query_free",),
+}
+#: The share of its usual steps below which an attack that fails shows nothing.
+SHOWS = 0.1
+
+
+def worst(cut: CutAudit, family: str = "white_box") -> Attacked | None:
+    """The attack that recovers most of a cut, by SSIM, of those that an adversary can run; None
+    where none ran."""
+    ran = [each for each in cut.attacked if each.family in CAN_RUN[family]]
+    return max(ran, key=lambda each: fmean(each.ssim), default=None)
+
+
+def tells_more(attacked: Attacked, floor: Attacked) -> bool:
+    """Whether it beats the mean image, which depends on nothing that is sent: in SSIM, in PSNR or
+    in picking its own, by more than the 95 % interval of the differences, image by image."""
+    pairs = ((attacked.ssim, floor.ssim), (attacked.psnr, floor.psnr), (attacked.own, floor.own))
+    for mine, its in pairs:
+        found = mean([float(a) - float(b) for a, b in zip(mine, its, strict=True)])
+        if found.value > found.half_width:
+            return True
+    return False
+
+
+def reference(cuts: Sequence[CutAudit], family: str) -> str | None:
+    """The strongest family of attacks that an adversary can run and that ran at some cut: what
+    cuts are compared under."""
+    ran = {each.family for cut in cuts for each in cut.attacked}
+    return next((each for each in CAN_RUN[family] if each in ran), None)
+
+
+def doubt_of(cut: CutAudit, family: str, under: str | None) -> str:
+    """Why a cut's figure cannot be held against that of others; empty where it can.
+
+    `under` is their `reference`.
+    """
+    like = [each for each in cut.attacked if each.family == under]
+    if not like:
+        return f"no {FAMILIES[under or family]} attack ran there"
+    attacked = worst(cut, family)
+    if attacked is None or fmean(attacked.ssim) > RECOGNISABLE_SSIM:
+        return ""
+    most = max(like, key=effort_of)
+    return f"{had(most)} are too few to show anything" if effort_of(most) < SHOWS else ""
+
+
+def had(attacked: Attacked) -> str:
+    """The training steps that an attack had, in words."""
+    return (
+        f"{attacked.fields['steps']:,} of the usual {usual_steps(attacked.attack):,} training "
+        f"steps of {attacked.title}"
+    )
+
+
+def effort_of(attacked: Attacked) -> float:
+    """The share of its usual training steps that an attack had; 1 for one that does not train."""
+    usual = usual_steps(attacked.attack)
+    return min(1.0, attacked.fields["steps"] / usual) if usual else 1.0
+
+
+def usual_steps(attack: str) -> int:
+    """Steps that an attack of the catalogue trains for by default; 0 for one that does not."""
+    return int(getattr(get_attack(attack), "steps", 0))
