@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...zoo.errors import MisuseError, UnknownNameError
 from ...zoo.files import ensure_writable
+from .engine_options import add_engine, engine_of
 from .options import (
     LOCAL_RESULTS,
     add_device,
@@ -22,11 +23,16 @@ from .options import (
     limits_of,
     store_of,
     warn,
-    whole_number,
 )
 
 if TYPE_CHECKING:
+    import torch
+
     from ...zoo import Defence
+    from ..engines.choosing import Wanted
+    from ..referee.runs import Run
+    from ..store.folder import ResultStore
+    from ..store.result import Result
 
 
 def add(parser: ArgumentParser) -> None:
@@ -59,14 +65,7 @@ def add(parser: ArgumentParser) -> None:
         "below; `splitzoo submit` always does",
     )
     add_limits(parser)
-    parser.add_argument(
-        "--jobs",
-        type=whole_number(1, 256),
-        default=1,
-        metavar="N",
-        help="processes that work side by side and share the cores; one whose process dies is "
-        "begun again twice (default: 1, this process)",
-    )
+    add_engine(parser)
     parser.add_argument(
         "--shard",
         type=shard,
@@ -84,11 +83,15 @@ def add(parser: ArgumentParser) -> None:
         "folder. Words of --only that name nothing of the paper's plan choose among every split\n"
         "of every network in every setting. An attack in a setting that does not grant what it\n"
         "requires is refused before any work.\n\n"
+        "Machines of Ray and Slurm must see the results folder under one path and have the same\n"
+        "Splitzoo. What jobs of Slurm print is kept in the folder's jobs/.\n\n"
         "  splitzoo bench --only black_box                   a family of settings\n"
         "  splitzoo bench --only query_free/cifar_cnn/relu22 one split in four settings\n"
         "  splitzoo bench --only white_box/resnet20/block13  beyond the paper\n"
         "  splitzoo bench --only lenet --attack my_attack.py:MyAttack --field steps=500\n"
         "  splitzoo bench --profile standard --jobs 4        side by side on one machine\n"
+        "  splitzoo bench --profile standard --engine ray    on every core of a Ray cluster\n"
+        "  splitzoo bench --engine slurm --jobs 64 --sbatch partition=cpu --threads 4\n"
         "  splitzoo bench --profile standard --shard 3/16    the third of 16 machines' shares"
     )
 
@@ -109,8 +112,6 @@ def shard(text: str) -> tuple[int, int]:
 
 def run(options: Namespace) -> int:
     from ...attacks import load_attack
-    from ...zoo import pick_device
-    from ..engines import here, local
     from ..referee.plan import chosen_runs, on_profile
     from ..report.leaderboard import write_leaderboard
     from ..report.rows import rows
@@ -118,13 +119,13 @@ def run(options: Namespace) -> int:
     from ..report.tables import summary
     from ..score.metrics.psnr import PSNR_CAP
 
-    store = store_of(options)
-    device = pick_device(options.device)
+    store, wanted = store_of(options), engine_of(options)
+    device = wanted.here()
     if options.field and not options.attack:
         raise MisuseError("--field sets a hyperparameter of --attack; name the attack too")
-    names = [load_attack(reference).name for reference in options.attack]
+    references = {load_attack(reference).name: reference for reference in options.attack}
     runs = on_profile(
-        chosen_runs(options.only, names),
+        chosen_runs(options.only, list(references)),
         options.profile,
         seed=options.seed,
         defence=make_defence(options.defence),
@@ -136,20 +137,8 @@ def run(options: Namespace) -> int:
         number, count = options.shard
         runs = runs[number - 1 :: count]
     ensure_writable(store.folder)
-    limits = limits_of(options) if options.isolated else None
     try:
-        if options.jobs == 1:
-            results = here.carry_out_all(runs, store, device, fresh=options.fresh, limits=limits)
-        else:
-            results = local.carry_out_all(
-                runs,
-                store,
-                device,
-                jobs=options.jobs,
-                references=options.attack,
-                fresh=options.fresh,
-                limits=limits,
-            )
+        results = carried_out(runs, store, wanted, device, references, options)
     except KeyboardInterrupt:
         if standing(store, options.profile).results:
             write_leaderboard(store, options.profile)
@@ -162,6 +151,34 @@ def run(options: Namespace) -> int:
         print(f"\nPSNR is capped at {PSNR_CAP:.0f} dB, that of an image recovered bit for bit.")
     print(f"\nleaderboard: {page}\npictures:    {store.figures(options.profile)}")
     return 1 if any(result.failure is not None for result in results) else 0
+
+
+def carried_out(
+    runs: list[Run],
+    store: ResultStore,
+    wanted: Wanted,
+    device: torch.device,
+    references: dict[str, str],
+    options: Namespace,
+) -> list[Result]:
+    """Every run's result, from this process or from the workers that are wanted."""
+    from ..engines import here
+    from ..engines.attacking import attack_all
+
+    limits = limits_of(options) if options.isolated else None
+    if not wanted.elsewhere:
+        return here.carry_out_all(runs, store, device, fresh=options.fresh, limits=limits)
+    with wanted.workers(len(runs), store.folder / "jobs") as (workers, where):
+        return attack_all(
+            runs,
+            store,
+            workers,
+            where=where,
+            device=device,
+            references=references,
+            fresh=options.fresh,
+            limits=limits,
+        )
 
 
 def make_defence(described: tuple[str, dict[str, Any]] | None) -> Defence | None:

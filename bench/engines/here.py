@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import torch
 
+from ...zoo import describe_device
 from ..referee.runs import Run, ensure_result
 from ..referee.workers import Limits
 from ..store.folder import ResultStore
@@ -28,7 +29,7 @@ def carry_out_all(
     One that fails is stored as that, and does not stand in the way of the others. With `limits`
     each attack runs in a worker of its own.
     """
-    announce(runs, store, device)
+    announce(runs, store, f"on {describe_device(device)}")
     results = []
     for number, run in enumerate(runs, start=1):
         print(f"[{number}/{len(runs)}] {run.scenario.key} {run.label} …", file=sys.stderr)

@@ -5,9 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-import torch
-
-from ...zoo import describe_device
 from ..paper import paper_figure
 from ..referee.runs import Run
 from ..score.means import mean
@@ -15,12 +12,11 @@ from ..store.folder import ResultStore
 from ..store.result import Result
 
 
-def announce(runs: Sequence[Run], store: ResultStore, device: torch.device, how: str = "") -> None:
-    """How much there is to do, on standard error."""
+def announce(runs: Sequence[Run], store: ResultStore, where: str) -> None:
+    """How much there is to do, and where, on standard error."""
     profiles = ", ".join(dict.fromkeys(run.scenario.profile for run in runs))
     print(
-        f"{len(runs)} to attack, profile {profiles}, on {describe_device(device)}{how}; "
-        f"results go to {store.folder}",
+        f"{len(runs)} to attack, profile {profiles}, {where}; results go to {store.folder}",
         file=sys.stderr,
     )
 

@@ -30,14 +30,15 @@ from .evidence import run
 PROFILE = "paper10"
 
 
-def start(folder: Path, only: str) -> subprocess.Popen[bytes]:
-    """The benchmark, in a process group of its own."""
+def start(folder: Path, only: str, *more: str, **environment: str) -> subprocess.Popen[bytes]:
+    """The benchmark, with more options, in a process group and an environment of its own."""
     main = "import sys; from splitzoo.bench.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", main, "bench", "--profile", PROFILE]
     words = [word for each in only.split() for word in ("--only", each)]
     return subprocess.Popen(
-        [*command, *words, "--results", str(folder)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},  # sums in one order, however many run
+        [*command, *words, "--results", str(folder), *more],
+        # One thread: sums in one order, however many run.
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

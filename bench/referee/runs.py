@@ -191,6 +191,12 @@ class Run:
             network_used(self.published()),
         )
 
+    @property
+    def digest(self) -> str:
+        """sha256 of all that makes the result what it is: its content key."""
+        identity = {**self.identity(), "scenario": self.scenario.key, "seed": self.seed}
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
 
 def run_of(result: Result) -> Run:
     """The run that would make this result now."""
@@ -340,11 +346,9 @@ def _recovered(
 def _progress_files(run: Run, store: ResultStore) -> tuple[Path, Path]:
     """Where a run's finished images are kept until it ends, and its unfinished training."""
     path = store.path(run.scenario, run.label, run.seed)
-    identity = {**run.identity(), "scenario": run.scenario.key, "seed": run.seed}
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     return (
         path.with_name(f".{path.stem}.unfinished.safetensors"),
-        cache_dir() / "training" / f"run-{digest[:16]}.safetensors",
+        cache_dir() / "training" / f"run-{run.digest[:16]}.safetensors",
     )
 
 
@@ -391,24 +395,29 @@ def ensure_result(
 ) -> tuple[Result, str]:
     """The stored result if it is current and no failure, else a new one.
 
-    Returns the result, and "kept", "new", "scored anew" or why the stored one did not count. A
-    pair of scores and images that a kill has torn is made again.
+    Returns the result, and "kept", "new", "scored anew" or why the stored one did not count.
     """
+    kept, note = (None, "new") if fresh else kept_result(run, store)
+    if kept is not None:
+        return kept, note
+    return carry_out(run, store, device, fresh=fresh, limits=limits), note
 
-    def make(fresh: bool = False) -> Result:
-        return carry_out(run, store, device, fresh=fresh, limits=limits)
 
-    if fresh:
-        return make(fresh=True), "new"
+def kept_result(run: Run, store: ResultStore) -> tuple[Result | None, str]:
+    """The stored result if it is current and no failure, else None; nothing is attacked.
+
+    Returns besides "kept", "scored anew", "new" where there was none, or why it does not count. A
+    pair of scores and images that a kill has torn does not.
+    """
     try:
         stored = store.load(run.scenario, run.label, run.seed)
         if stored is None:
-            return make(), "new"
+            return None, "new"
         if stale := stored.stale_because(run.identity()):
-            return make(), f"was stale: {stale}"
+            return None, f"was stale: {stale}"
         if stored.failure is not None:
-            return make(), "had failed"
+            return None, "had failed"
         result = rescore(stored, store)
     except ResultError as error:
-        return make(), f"was unusable: {error}"
+        return None, f"was unusable: {error}"
     return result, "kept" if result is stored else "scored anew"
