@@ -20,6 +20,7 @@ COMMANDS = {
     "verify": ("verify", "run stored rows again, or on fresh images, and compare"),
     "score": ("score", "take every metric anew from the stored images"),
     "leaderboard": ("leaderboard", "render leaderboard.md from stored results, or check it"),
+    "site": ("site", "write the stored results as a web site that opens from disk"),
     "figures": ("figures", "draw the paper's figures from stored results"),
     "tune": ("tune", "choose an attack's hyperparameter on training images"),
     "train": ("train", "train targets, judges, Inverse-Networks and shadow models"),

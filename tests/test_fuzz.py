@@ -204,7 +204,7 @@ def idle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "referee.offline.train", "referee.offline.estimate", "referee.tuning.tune",
         "referee.tuning.keep", "referee.tuning.ensure_tunable", "report.figures.draw",
         "report.checks.outdated", "referee.runs.rescore", "referee.verification.verify",
-        "referee.verification.keep", "referee.checking.check_apart",
+        "referee.verification.keep", "referee.checking.check_apart", "site.write.write_site",
     ):  # fmt: skip
         monkeypatch.setattr(f"splitzoo.bench.{place}", stop)
     monkeypatch.setattr("splitzoo.zoo.data.fetch_dataset", stop)

@@ -33,7 +33,7 @@ from .provenance import provenance
 from .rows import Row, failures, rows
 from .standing import standing
 from .tables import attack_lines, best, summary
-from .wording import escaped, ordered, relative, shaded, with_interval
+from .wording import escaped, holdings, ordered, relative, shaded, with_interval
 
 HEADER = """# Leaderboard
 
@@ -165,20 +165,13 @@ def _best(results: Sequence[Row], drawn: Sequence[Picture], path: Path) -> str:
 
 def _section(setting: str, results: list[Row], drawn: Sequence[Picture], path: Path) -> str:
     described = get_setting(setting)
-    grants = ", ".join(sorted(capability.value for capability in described.grants))
-    images = {
-        "training_set": " The images are the target's own training images.",
-        "same_distribution": " The images are test images that the target was not trained on, "
-        "without the evaluation images.",
-    }
     in_columns = [r for r in results if r.scenario.column in columns()]
     layers = _of_layers(results)
     others = [r for r in results if r not in in_columns and r not in layers]
     lines = [
         f"## {described.title} ({described.section})",
         "",
-        f"The adversary holds the cloud half, the features, and: {grants}."
-        + images.get(described.images or "", ""),
+        holdings(described),
         "",
         summary(in_columns),
         "",

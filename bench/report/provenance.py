@@ -18,23 +18,12 @@ def provenance(results: Sequence[Result], profile: str) -> str:
     """A Markdown page with a line for each stored result."""
     table = []
     for result in ordered(results):
-        attack = get_attack(result.attack.name)
-        defaults = {f.name: f.default for f in dataclass_fields(attack)}
-        fields = {
-            name: value
-            for name, value in result.attack.fields.items()
-            if value != defaults.get(name, MISSING)
-        }
-        fields.update(
-            (name, f"{value} (calibrated)") for name, value in result.attack.calibrated.items()
-        )
         made = result.made
         table.append(
             [
                 f"`{result.where.key}`",
                 f"`{result.label}`" + (f", seed {result.seed}" if result.seed else ""),
-                escaped(", ".join(f"{name} {value}" for name, value in fields.items()))
-                or "defaults",
+                escaped(fields_of(result)),
                 f"`{result.scenario.target_sha256[:12]}`",
                 f"`{result.network.sha256[:12]}`" if result.network else "",
                 escaped(f"{made.device}, torch {made.versions.get('torch', '?')}, {made.date}"),
@@ -62,10 +51,22 @@ def provenance(results: Sequence[Result], profile: str) -> str:
     )
 
 
-def _verified(result: Result) -> str:
-    """Each check that was made of a row, with both figures in dB."""
-    if not result.verified:
-        return "not yet"
+def fields_of(result: Result) -> str:
+    """What the attack's fields were, other than its defaults."""
+    defaults = {f.name: f.default for f in dataclass_fields(get_attack(result.attack.name))}
+    fields = {
+        name: value
+        for name, value in result.attack.fields.items()
+        if value != defaults.get(name, MISSING)
+    }
+    fields.update(
+        (name, f"{value} (calibrated)") for name, value in result.attack.calibrated.items()
+    )
+    return ", ".join(f"{name} {value}" for name, value in fields.items()) or "defaults"
+
+
+def checks_of(result: Result) -> list[tuple[str, bool]]:
+    """Each check that was made of a result: both figures in dB, and whether they agree."""
     before = mean(result.reported["psnr"]).value
     said = []
     for each in result.verified:
@@ -79,7 +80,11 @@ def _verified(result: Result) -> str:
         found = (
             f"{mean(each.per_image['psnr']).value:.2f}" if "psnr" in each.per_image else "failed"
         )
-        verdict = "" if each.agrees else ", **not borne out**"
         how = f"{each.how.replace('_', ' ')} of {len(each.per_image['indices'])}"
-        said.append(f"{how}: {was:.2f} → {found}{verdict}")
-    return "; ".join(said)
+        said.append((f"{how}: {was:.2f} → {found}", each.agrees))
+    return said
+
+
+def _verified(result: Result) -> str:
+    said = [text + ("" if agrees else ", **not borne out**") for text, agrees in checks_of(result)]
+    return "; ".join(said) or "not yet"

@@ -13,6 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from ..scenarios import Scenario
+from ..score.metric import metrics_of
 from ..score.metrics.ssim import RECOGNISABLE_SSIM
 from ..store import PUBLISHED
 from ..store.folder import ResultStore
@@ -80,6 +81,33 @@ class Row:
             fmean(value > RECOGNISABLE_SSIM for value in values)
             for values in zip(*ssim, strict=True)
         ]
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """By title, the share of images that are recognisable, and for which each truth holds."""
+        metrics = metrics_of(self.scenario.target.dataset.name).values()
+        truths = [metric for metric in metrics if metric.digits is None]
+        found = {metric.title: fmean(self.per_image[metric.name]) for metric in truths}
+        return {"recognisable": fmean(self.recognisable), **found}
+
+    @property
+    def ran(self) -> str:
+        """How the attack was kept from the secret images."""
+        return ", ".join(dict.fromkeys(r.isolation.replace("_", " ") for r in self.results))
+
+    @property
+    def verified(self) -> str:
+        """How it was run again, and for how many of its seeds if not all; empty for not yet."""
+        checked = [result for result in self.results if result.verified]
+        how = dict.fromkeys(c.how.replace("_", " ") for r in checked for c in r.verified)
+        if 0 < len(checked) < len(self.seeds):
+            return ", ".join([*how, f"{len(checked)} of {len(self.seeds)} seeds"])
+        return ", ".join(how)
+
+    @property
+    def borne_out(self) -> bool:
+        """Whether nobody who ran it again found something else."""
+        return all(check.agrees for result in self.results for check in result.verified)
 
     @property
     def n(self) -> int:

@@ -34,7 +34,7 @@ def summary(results: Sequence[Row], *, markdown: bool = True) -> str:
         if any(published):
             cells = [shade(f"{p.psnr:.2f} / {p.ssim:.4f}", p.ssim) if p else "" for p in published]
             block.insert(0, ["the paper's", *cells])
-        title = _titled(next(row for row in found if row))
+        title = titled(next(row for row in found if row))
         titles = [escaped(title) if markdown else title, *[""] * (len(block) - 1)]
         lines += [[title, *line] for title, line in zip(titles, block, strict=True)]
     return _table(lines, ["attack", "", *targets], markdown=markdown)
@@ -45,19 +45,27 @@ def best(results: Sequence[Row]) -> str:
 
     What looks at no feature does not count.
     """
-    rows = [row for row in results if not get_attack(row.attack).baseline]
-    if not rows:
+    cells = strongest(results)
+    if not cells:
         return ""
-    targets = _columns(rows)
+    targets = _columns(list(cells.values()))
     lines = []
-    for setting, group in groupby(rows, lambda row: row.scenario.setting.name):
-        cells: dict[str, Row] = {}
-        for row in group:
-            column = row.scenario.column
-            if column not in cells or _rank(row) > _rank(cells[column]):
-                cells[column] = row
-        lines.append([get_setting(setting).title, *[_named(cells.get(each)) for each in targets]])
+    for setting in dict.fromkeys(setting for setting, _ in cells):
+        named = [_named(cells.get((setting, target))) for target in targets]
+        lines.append([get_setting(setting).title, *named])
     return _table(lines, ["PSNR, dB / SSIM", *targets])
+
+
+def strongest(results: Sequence[Row]) -> dict[tuple[str, str], Row]:
+    """By setting and column, the row of highest mean PSNR that looks at features."""
+    cells: dict[tuple[str, str], Row] = {}
+    for row in results:
+        key = row.scenario.setting.name, row.scenario.column
+        if not get_attack(row.attack).baseline and (
+            key not in cells or _rank(row) > _rank(cells[key])
+        ):
+            cells[key] = row
+    return cells
 
 
 def attack_lines(found: Sequence[Row | None], shade: Shade) -> list[list[str]]:
@@ -65,7 +73,6 @@ def attack_lines(found: Sequence[Row | None], shade: Shade) -> list[list[str]]:
     there = [row for row in found if row]
     metrics = metrics_of(there[0].scenario.target.dataset.name).values()
     numbers = [metric for metric in metrics if metric.digits is not None]
-    truths = [metric for metric in metrics if metric.digits is None]
 
     def line(name: str, show: Callable[[Row], str]) -> list[str]:
         return [name, *[show(row) if row else "" for row in found]]
@@ -75,25 +82,19 @@ def attack_lines(found: Sequence[Row | None], shade: Shade) -> list[list[str]]:
         return shade(values, mean(row.per_image["ssim"]).value)
 
     def shares(row: Row) -> str:
-        hits = [row.recognisable, *[row.per_image[metric.name] for metric in truths]]
-        return ", ".join(f"{100 * sum(each) / len(each):.0f} %" for each in hits)
+        return ", ".join(f"{100 * share:.0f} %" for share in row.shares.values())
 
     def cost(row: Row) -> str:
         offline, queries = row.cost("offline_seconds"), row.cost("queries") / row.n
         return f"{row.cost('online_seconds') / row.n:.2g}, {offline:.0f}, {queries:.0f}"
 
     def trust(row: Row) -> str:
-        ran = dict.fromkeys(each.isolation.replace("_", " ") for each in row.results)
-        checks = [check for each in row.results for check in each.verified]
-        how = dict.fromkeys(check.how.replace("_", " ") for check in checks)
-        checked = sum(bool(each.verified) for each in row.results)
-        some = f", {checked} of {len(row.seeds)} seeds" if 0 < checked < len(row.seeds) else ""
-        verdict = some + ("" if all(check.agrees for check in checks) else ", **not borne out**")
-        return f"{', '.join(ran)}; {', '.join(how) or 'not yet'}{verdict}"
+        verdict = "" if row.borne_out else ", **not borne out**"
+        return f"{row.ran}; {row.verified or 'not yet'}{verdict}"
 
     lines = [
         line(" / ".join(metric.title for metric in numbers), score),
-        line(", ".join(["recognisable", *[metric.title for metric in truths]]), shares),
+        line(", ".join(there[0].shares), shares),
         line("s / image, s offline, queries / image", cost),
         line("ran, verified", trust),
     ]
@@ -137,10 +138,11 @@ def _quality(row: Row) -> tuple[float, float]:
 def _rank(row: Row) -> tuple[float, float, bool]:
     """By PSNR and then SSIM, as far as they are shown; of equals, what no oracle has helped."""
     psnr, ssim = _quality(row)
-    return round(psnr, 2), round(ssim, 3), not _has_oracle(row)
+    return round(psnr, 2), round(ssim, 3), not has_oracle(row)
 
 
-def _has_oracle(row: Row) -> bool:
+def has_oracle(row: Row) -> bool:
+    """Whether its fields were chosen with more than its setting grants."""
     return "oracle" in (chosen_with(row.attack, row.scenario) or "")
 
 
@@ -149,13 +151,14 @@ def _named(row: Row | None) -> str:
     if row is None:
         return ""
     psnr, ssim = _quality(row)
-    mark = "°" if _has_oracle(row) else ""
+    mark = "°" if has_oracle(row) else ""
     return (
         shaded(f"{psnr:.2f} / {ssim:.3f}", ssim) + f" {escaped(get_attack(row.attack).title)}{mark}"
     )
 
 
-def _titled(row: Row) -> str:
+def titled(row: Row) -> str:
+    """What a page calls a row's attack: its title, and a mark of fields that were chosen."""
     title, label = get_attack(row.attack).title, row.label
     mark = label[len(row.attack) + 1 :]
     return f"{title}, other fields ({mark})" if mark else title

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from ...attacks import SETTINGS, catalogue
+from ...attacks import SETTINGS, Setting, catalogue
 from ...zoo import get_network
 from ..paper import columns
 from ..score.means import Mean
@@ -25,6 +25,19 @@ def escaped(text: str) -> str:
     """Text from a file as plain words in a table: no markup, no cell or line of its own."""
     plain = " ".join(html.escape(text, quote=False).split())
     return re.sub(r"[\\`*|\[\]~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", plain)
+
+
+def holdings(setting: Setting) -> str:
+    """What the adversary of a setting holds."""
+    grants = ", ".join(sorted(capability.value for capability in setting.grants))
+    images = {
+        "training_set": " The images are the target's own training images.",
+        "same_distribution": " The images are test images that the target was not trained on, "
+        "without the evaluation images.",
+    }
+    return f"The adversary holds the cloud half, the features, and: {grants}." + images.get(
+        setting.images or "", ""
+    )
 
 
 def with_interval(value: Mean, digits: int, *, signed: bool = False) -> str:

@@ -1,0 +1,27 @@
+"use strict";
+// Shows the network and the split that the address names: index.html#lenet/relu2.
+{
+  const cells = new Map([...document.querySelectorAll(".cell[id]")].map((cell) => [cell.id, cell]));
+  const links = document.querySelectorAll(".chain a, .networks a");
+
+  const choose = (name) => {
+    const cell = cells.get(name);
+    if (!cell) return;
+    const network = cell.closest(".network").dataset.network;
+    for (const each of document.querySelectorAll(".network, .cell"))
+      each.classList.toggle("chosen", each.dataset.cell === name || each.dataset.network === network);
+    for (const link of links) {
+      const chosen = link.dataset.network
+        ? link.dataset.network === network
+        : link.hash === "#" + name || decodeURIComponent(link.hash) === "#" + name;
+      chosen ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current");
+    }
+    for (const band of document.querySelectorAll(".here"))
+      band.classList.toggle("chosen", band.dataset.cell === name);
+    document.title = `Splitzoo: ${cell.getAttribute("aria-label")}`;
+  };
+
+  const named = () => decodeURIComponent(location.hash.slice(1));
+  choose(cells.has(named()) ? named() : document.querySelector(".network.chosen .cell.chosen[id]").id);
+  addEventListener("hashchange", () => choose(named()));
+}

@@ -1,0 +1,108 @@
+"""Writing the site: a page each, the pictures, and what every page needs beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ...attacks import SETTINGS, Capability
+from ...zoo.files import write_atomically
+from ..report.leaderboard import WHAT
+from ..report.provenance import fields_of
+from ..report.rows import Row, failures, rows
+from ..report.standing import standing
+from ..report.wording import holdings, ordered
+from ..score.metrics.ssim import RECOGNISABLE_SSIM
+from ..secrets.evaluation import evaluation_set
+from ..store.folder import ResultStore
+from ..store.result import BENCHMARK_VERSION
+from .cells import chains
+from .defended import defended
+from .images import image_data, image_page
+from .pictures import places, sheet
+from .reproduction import emphasised, paper_page
+from .shown import Shown
+from .table import table_page
+
+HERE = Path(__file__).parent
+ASSETS = HERE / "assets"
+#: The pages, in the order in which every page links them, and what they are called there.
+PAGES = {
+    "index": "What leaks where",
+    "rows": "Every row",
+    "defences": "Defences",
+    "paper": "The paper",
+    "submit": "Submit an attack",
+}
+
+
+def write_site(store: ResultStore, profile: str, out: Path) -> Path:
+    """Write the whole site below `out`, and return its first page.
+
+    Raises ResultError where nothing counts, and StorageError.
+    """
+    stored = standing(store, profile).results
+    results = ordered(rows(stored))
+    if not results:
+        raise store.nothing("current results", profile)
+    for name, content in _files(results, failures(stored), store):
+        write_atomically(out / name, content)
+    return out / "index.html"
+
+
+def _files(
+    results: Sequence[Row], failed: Sequence[str], store: ResultStore
+) -> Iterator[tuple[str, bytes]]:
+    """Every file by its path below the site's folder."""
+    for asset in sorted(ASSETS.iterdir()):
+        yield asset.name, asset.read_bytes()
+    shown = [Shown(row) for row in results]
+    environment = _environment(results[0].profile)
+    common = {"rows": shown, "chains": chains(results), "failed": failed, "pages": PAGES}
+    common.update(table_page(shown))
+    common.update(paper_page(results))
+    common["defended"] = defended(shown)
+    for name in PAGES:
+        yield f"{name}.html", _render(environment, f"{name}.html", page=name, **common)
+    for dataset in dict.fromkeys(row.scenario.target.dataset.name for row in results):
+        secrets = evaluation_set(dataset, results[0].profile).images
+        yield f"pictures/{dataset}.all.png", sheet(secrets.pixels)
+        yield f"pictures/{dataset}.png", sheet(evaluation_set(dataset, "paper10").images.pixels)
+    for each in shown:
+        images = store.recovered(each.row.results[0])  # of several seeds the first is shown
+        yield f"pictures/{each.name}.all.png", sheet(images)
+        yield f"pictures/{each.name}.png", sheet(images[places(each.row)])
+        page = _render(environment, "row.html", page="row", pages=PAGES, **image_page(each))
+        yield f"rows/{each.name}.html", page
+        yield f"rows/{each.name}.js", image_data(each)
+
+
+def _environment(profile: str) -> Environment:
+    """Templates that escape whatever they are given."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        all_settings=list(SETTINGS.values()),
+        capabilities=list(Capability),
+        fields_of=fields_of,
+        holdings=holdings,
+        profile=profile,
+        threshold=RECOGNISABLE_SSIM,
+        version=BENCHMARK_VERSION,
+        what=WHAT[profile],
+    )
+    environment.filters["emphasised"] = emphasised
+    environment.filters["percent"] = lambda share: f"{100 * share:.0f} %"
+    return environment
+
+
+def _render(environment: Environment, template: str, **given: Any) -> bytes:
+    return environment.get_template(template).render(**given).encode("utf-8")
