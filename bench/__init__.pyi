@@ -1,4 +1,4 @@
-from .audit.images import read_images as read_images
+from .audit.reading import read_images as read_images
 from .audit.run import audit_module as audit_module
 from .paper import paper_figure as paper_figure
 from .referee.attacking import attack_images as attack_images

@@ -26,9 +26,11 @@ from splitzoo.bench.audit.bound import fisher_trace, noise_needed
 from splitzoo.bench.audit.cost import cost_of, parameters_used
 from splitzoo.bench.audit.cuts import Cut, Subject, outermost, spaced
 from splitzoo.bench.audit.division import divide
-from splitzoo.bench.audit.images import read_images
+from splitzoo.bench.audit.exact import is_affine
+from splitzoo.bench.audit.judging import LabelReader, judge_of
 from splitzoo.bench.audit.network import module_of
 from splitzoo.bench.audit.pictures import strip
+from splitzoo.bench.audit.reading import read_images
 from splitzoo.bench.audit.record import Attacked, Audit, Cost, CutAudit, Limits
 from splitzoo.bench.audit.run import audit_module
 from splitzoo.bench.audit.scores import picks_its_own
@@ -73,6 +75,9 @@ def number():
 
 def needy(size):
     return nn.Linear(size, 2)
+
+def texts():
+    return ["no image"] * 5
 
 broken = "no function"
 """
@@ -139,7 +144,7 @@ def test_an_audit_from_file_and_folder_to_report(
     for cut in found["cuts"]:
         images = load_file(out / "cuts" / f"{cut['at']}.safetensors")
         for each in cut["attacked"]:
-            recovered = images[each["family"]].double() / 255
+            recovered = images[f"{each['family']}.{each['attack']}"].double() / 255
             assert each["psnr"] == pytest.approx(psnr(secret, recovered), abs=1e-4)
             assert each["ssim"] == pytest.approx(ssim(secret, recovered), abs=1e-6)
         most = max(sum(each["ssim"]) for each in cut["attacked"])
@@ -156,7 +161,7 @@ def at_once(cut: Cut, key: str, *_: Any) -> tuple[CutAudit, dict[str, torch.Tens
     found = msgspec.structs.replace(floor_of(cut), family="white_box")
     cost = Cost(bytes=1, multiply_adds=2, parameters=3, milliseconds=4.0)
     at = cut.target.split
-    images = {"white_box": cut.scored.pixels}
+    images = {found.key: cut.scored.pixels}
     shape = list(cut.target.feature_shape)
     return CutAudit(at, key, shape, cost, [found], seconds=3.0), images
 
@@ -224,6 +229,36 @@ def test_an_attack_that_fails_is_left_out_with_its_reason(
     (cut,) = audited(net, photos, tmp_path, "1", budget=120.0).cuts
     assert [each.family for each in cut.attacked] == ["black_box"]
     assert cut.left_out[0] == "white-box: it failed with RuntimeError: no room"
+
+
+def test_an_affine_edge_is_solved_by_who_holds_it_and_by_who_may_ask_it(
+    net: Path, photos: Path, tmp_path: Path
+) -> None:
+    for file in sorted(photos.rglob("*.png"))[8:]:
+        file.unlink()
+    module = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(1176, 2))
+    module[0].weight.data.normal_(generator=torch.Generator().manual_seed(0))
+    audit = audit_module(module, read_images(photos), tmp_path, at=["0"], budget=60.0)
+    found = {each.family: each for each in audit.cuts[0].attacked}
+    for family in ("white_box", "black_box"):
+        assert found[family].attack == "affine_inversion"
+        assert min(found[family].psnr) > 50
+    assert found["black_box"].queries == 3 * 16 * 16 + 1
+    assert len(audit.cuts[0].attacked) == 2  # a decoder and a descent would recover no more
+
+
+def test_an_edge_is_affine_if_it_answers_a_mean_with_a_mean(net: Path, photos: Path) -> None:
+    subject = Subject(
+        module_of(f"{net}:build"),
+        "net",
+        (16, 16),
+        divide(read_images(photos), 9, 0),
+        ((0.5,) * 3, (0.2,) * 3),
+        True,
+        torch.device("cpu"),
+    )
+    assert is_affine(Cut(subject, subject.target("0"), 0))
+    assert not is_affine(Cut(subject, subject.target("1"), 0))
 
 
 def test_a_query_free_adversary_needs_labels_that_are_the_networks_classes(
@@ -512,6 +547,94 @@ def test_arrays_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert pictures.classes == ("0", "1", "2")
 
 
+class Dots:
+    """A data set of nine images, each of one grey."""
+
+    classes = ("dark", "middle", "light")
+
+    def __init__(self, form: str = "pil") -> None:
+        self.form = form
+
+    def __len__(self) -> int:
+        return 9
+
+    def __getitem__(self, row: int) -> Any:
+        if row == 4 and self.form == "broken":
+            raise OSError("torn")
+        pixels = np.full((12, 14, 3), 20 * row, dtype=np.uint8)
+        if self.form in ("pil", "broken"):
+            return Image.fromarray(pixels), row // 3
+        values = torch.from_numpy(pixels).permute(2, 0, 1)
+        return (values if self.form == "bytes" else values.float() / 255), torch.tensor(row // 3)
+
+
+@pytest.mark.parametrize("form", ["pil", "bytes", "floats", "broken"])
+def test_a_data_set_gives_its_images_with_their_labels(form: str) -> None:
+    pictures = read_images(Dots(form))
+    rows = [row for row in range(9) if (row, form) != (4, "broken")]
+    assert pictures.pixels[:, 0, 0, 0].tolist() == [20 * row for row in rows]
+    assert tuple(pictures.pixels.shape[1:]) == (3, 12, 14)
+    assert pictures.labels is not None
+    assert pictures.labels.tolist() == [row // 3 for row in rows]
+    assert pictures.classes == Dots.classes
+    assert pictures.skipped == (("image 4 (OSError)",) if form == "broken" else ())
+
+
+def test_torchvisions_data_sets_are_called_with_plain_values(photos: Path, net: Path) -> None:
+    read = read_images(f"torchvision.datasets.ImageFolder({str(photos)!r})")
+    again = read_images(photos)
+    assert torch.equal(read.pixels, again.pixels)
+    assert read.labels is not None
+    assert again.labels is not None
+    assert torch.equal(read.labels, again.labels)
+    assert read.classes == again.classes
+    assert len(read_images("FakeData(size=5, image_size=(3, 16, 16), num_classes=2)").pixels) == 5
+    listed = net.parent / "data.py"
+    listed.write_text("import torch\nphotos = lambda: [(torch.rand(3, 16, 16), 1)] * 4", "utf-8")
+    assert read_images(f"{listed}:photos").classes == ("0", "1")
+
+
+def test_a_judge_reads_labels_at_the_size_that_it_takes(photos: Path, tmp_path: Path) -> None:
+    pictures = read_images(photos)
+    assert pictures.labels is not None
+    path = tmp_path / "judge.py"
+    path.write_text(
+        "import torch\n"
+        "class Bright(torch.nn.Module):\n"
+        "    def forward(self, images):\n"
+        "        assert images.shape[2:] == (16, 16)\n"
+        "        light = images.mean((1, 2, 3))\n"
+        "        return torch.stack([0.5 - light, light - 0.5], 1)\n",
+        "utf-8",
+    )
+    judge = judge_of(f"{path}:Bright", pictures)
+    mixed = torch.tensor([0, 255, 0], dtype=torch.uint8).view(3, 1, 1, 1).expand(3, 3, 16, 16)
+    assert judge.reads(mixed, torch.tensor([0, 1, 1])) == [True, True, False]
+    assert judge.reads(mixed[..., :8, :8], torch.tensor([0, 1, 1])) == [True, True, False]
+    with pytest.raises(InputError, match="cannot judge images of 3×16×16"):
+        LabelReader("odd", nn.Linear(3, 3), (16, 16)).reads(mixed, torch.tensor([0, 1, 1]))
+
+
+def test_a_judges_verdict_stands_beside_the_figures(
+    net: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "audit_cut", at_once)
+    module, images = module_of(f"{net}:build"), read_images(photos)
+    judge = LabelReader("the light meter", Bright(), (16, 16))
+    audit_module(module, images, tmp_path, at=["2"], judge=judge)
+    report = (tmp_path / "report.md").read_text("utf-8")
+    secret = divide(images, 20, 0).scored
+    right = ((secret.pixels.float().mean((1, 2, 3)) > 127.5) == secret.labels).sum()
+    assert f"read by the light meter, which is not the attacked network: off {right} of" in report
+    assert "label read" in report
+
+
+class Bright(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        light = images.mean((1, 2, 3)) - 0.5
+        return torch.stack([-light, light], 1)
+
+
 def test_large_images_are_attacked_small_and_the_edge_is_the_same(tmp_path: Path) -> None:
     np.save(
         tmp_path / "x.npy",
@@ -592,6 +715,17 @@ def test_modules_that_are_least_nested_are_chosen_from_the_first_weights_on() ->
         ("net.py:build", ["--images", "tiny"], 2, "11×11 or more"),
         ("net.py:build", ["--images", "nowhere"], 2, "give --images FOLDER"),
         ("net.py:build", ["--images", "x.pt"], 2, "safetensors.torch.save_file"),
+        ("net.py:build", ["--images", "Photos()"], 2, "give one that it has"),
+        ("net.py:build", ["--images", "FakeData(size=print())"], 2, "give plain values alone"),
+        ("net.py:build", ["--images", "FakeData(sighs=3)"], 2, "repair its arguments"),
+        ("net.py:build", ["--images", "MNIST('empty')"], 2, "download=True"),
+        ("net.py:build", ["--images", "net.py:number"], 2, "let it return a data set"),
+        ("net.py:build", ["--images", "net.py:texts"], 2, "is no image and label"),
+        ("net.py:build", ["--judge", "cifar"], 2, "give mnist or cifar10, or path/to/judge.py"),
+        ("net.py:build", ["--judge", "mnist"], 2, "cannot judge images of 3×28×28"),
+        ("net.py:build", ["--judge", "cifar10"], 2, "tells 10 classes apart, the images have 2"),
+        ("net.py:build", ["--judge", "net.py:Picky"], 2, "N×C×H×W in [0, 1] to logits"),
+        ("net.py:build", ["--judge", "cifar10", "--images", "unlabelled"], 2, "leave --judge out"),
         ("net.py:build", ["--images", "flat.npy"], 2, "give N×C×H×W"),
         ("net.py:build", ["--images", "far.npy"], 2, "do not normalise"),
         ("net.py:build", ["--weights", "w.pt"], 2, "convert it once"),
@@ -622,13 +756,14 @@ def test_bad_input_is_answered_in_a_line_with_the_remedy(
 
 def bad_files(net: Path) -> None:
     """Everything that is wrong, in the working folder."""
-    for name in ("empty", "broken", "mixed", "few", "tiny"):
+    for name in ("empty", "broken", "mixed", "few", "tiny", "unlabelled"):
         Path(name).mkdir()
     (Path("broken") / "a.png").write_bytes(b"no picture")
     for number in range(4):
         picture = Image.new("RGB", (16 + 4 * (number == 3), 16), (number, 0, 0))
         picture.save(Path("mixed") / f"{number}.png")
         Image.new("RGB", (8, 8), (number, 0, 0)).save(Path("tiny") / f"{number}.png")
+        Image.new("RGB", (16, 16), (number, 0, 0)).save(Path("unlabelled") / f"{number}.png")
     Image.new("RGB", (16, 16)).save(Path("few") / "0.png")
     Path("x.pt").write_bytes(b"")
     Path("w.pt").write_bytes(b"")

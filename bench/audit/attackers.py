@@ -7,83 +7,25 @@ share. None is written for the audit, and none is told anything of the scored im
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import ClassVar
 
 import torch
-from torch import nn
 
-from ...attacks import RMLE, Attack, RefinedDescent, ResidualDecoder, ShadowModel
+from ...attacks import RMLE, RefinedDescent, ResidualDecoder, ShadowModel
 from ...attacks.refined_descent import CALIBRATION_IMAGES, PRIOR_START, TV_START
 from ...attacks.residual_decoder import HELD_OUT
 from ...attacks.rmle import CALIBRATION_IMAGES as CALIBRATION_IMAGES_OF_RMLE
 from ...attacks.rmle import CALIBRATION_SHARE
-from ...zoo.words import duration
+from .attacker import Attacker, Decoded, LeftOutError, Planned, too_slow
 from .cuts import Cut
+from .exact import LeastSquares
 from .pace import ITERATIONS, TIMED, seconds_of_a_query, seconds_of_a_step, seconds_of_an_iteration
 
 #: Images that a decoder learns from at least; with fewer it draws procedural ones.
 FEW_IMAGES = 32
 #: Bytes of features that are kept to learn from, in half precision.
 MEMORY = 1 << 30
-
-
-class LeftOutError(Exception):
-    """An attack that is not run, with the reason in a line; `needs` are the seconds it lacks."""
-
-    def __init__(self, reason: str, needs: float = math.inf) -> None:
-        super().__init__(reason)
-        self.needs = needs
-
-
-@dataclass(frozen=True)
-class Planned:
-    """An attack with its fields, the setting it runs in, and the seconds it is expected to take.
-
-    `most` is how many of the held images it is given; None is all of them. `network` is what it
-    need not train.
-    """
-
-    attack: Attack
-    setting: str
-    seconds: float
-    most: int | None = None
-    network: nn.Module | None = None
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """A trained decoder, the fields and setting it was trained with, and the held images that it
-    was given."""
-
-    network: nn.Module
-    fields: dict[str, Any]
-    setting: str
-    most: int | None
-
-
-class Attacker(ABC):
-    """One threat model of the audit."""
-
-    family: ClassVar[str]
-    #: How much of a cut's time it takes, relative to the others.
-    share: ClassVar[float]
-
-    def hindrance(self, cut: Cut) -> str | None:
-        """Why it cannot be run at a cut however long it takes; None where it can."""
-        return None
-
-    @abstractmethod
-    def plan(self, cut: Cut, seconds: float, decoder: Decoded | None) -> Planned:
-        """The strongest that takes no longer; LeftOutError where that is none.
-
-        `decoder` is what was trained at this cut, where there is one.
-        """
-
-    @abstractmethod
-    def given(self, cut: Cut, planned: Planned) -> str:
-        """What the adversary was given, in words."""
 
 
 class Decoder(Attacker):
@@ -113,7 +55,7 @@ class Decoder(Attacker):
                 break
             width, steps, step = wider, int(seconds / slower), slower
         if not width:
-            raise _too_slow(f"{self.LEAST} steps", self.LEAST * slower)
+            raise too_slow(f"{self.LEAST} steps", self.LEAST * slower)
         steps = min(steps, self.MOST)
         most, queries = self._queries(cut, setting, steps * attack.batch_size)
         epoch = math.ceil(queries / attack.batch_size)
@@ -168,7 +110,7 @@ class Descent(Attacker):
             if iterations >= wanted:
                 break
         if iterations < self.LEAST:
-            raise _too_slow(f"{self.LEAST} iterations", begin + self.LEAST * each * images)
+            raise too_slow(f"{self.LEAST} iterations", begin + self.LEAST * each * images)
         attack = RefinedDescent(
             **decoder.fields,
             iterations=iterations,
@@ -211,7 +153,7 @@ class Shadow(Attacker):
         step = seconds_of_a_step(cut, attack, self.SETTING, labels)
         steps = int(0.5 * seconds / step)
         if steps < self.LEAST:
-            raise _too_slow(f"{self.LEAST} steps", 2 * self.LEAST * step)
+            raise too_slow(f"{self.LEAST} steps", 2 * self.LEAST * step)
         steps = min(steps, self.MOST)
         iterations, descent = self._descent(cut, 0.5 * seconds)
         # The paper's 5000 steps of 1e-3 can carry a pixel five times across its range.
@@ -231,7 +173,7 @@ class Shadow(Attacker):
             found = int((seconds - begin - short * self.SHORTEST) / (each * count))
         if found < self.SHORTEST:
             needs = begin + self.SHORTEST * (each * count + short)
-            raise _too_slow(f"{self.SHORTEST} iterations", 2 * needs)
+            raise too_slow(f"{self.SHORTEST} iterations", 2 * needs)
         found = min(found, self.ITERATIONS)
         trials = short * max(self.SHORTEST, CALIBRATION_SHARE * found)
         return found, begin + found * each * count + trials
@@ -244,23 +186,24 @@ class Shadow(Attacker):
         )
 
 
-#: In the order in which they run: a decoder comes first, since others may use it.
-ATTACKERS: tuple[Attacker, ...] = (Decoder(), Descent(), Shadow())
+#: In the order in which they run: what may make others needless comes first, and a decoder before
+#: those that use it.
+ATTACKERS: tuple[Attacker, ...] = (
+    LeastSquares("white_box"),
+    LeastSquares("black_box"),
+    Decoder(),
+    Descent(),
+    Shadow(),
+)
 
 
 def least_seconds(cut: Cut) -> float:
-    """What the decoder, with which all begins, takes at a cut at least; nothing where it fails,
-    which shows when it is run."""
+    """What the decoder takes at a cut at least; nothing where it fails, which shows when it is
+    run."""
     try:
-        ATTACKERS[0].plan(cut, 0.0, None)
+        Decoder().plan(cut, 0.0, None)
     except LeftOutError as reason:
         return reason.needs
     except Exception:
         return 0.0
     return 0.0
-
-
-def _too_slow(what: str, seconds: float) -> LeftOutError:
-    return LeftOutError(
-        f"{what}, the least that shows anything, take {duration(seconds)} here", seconds
-    )

@@ -14,19 +14,20 @@ from ...zoo.whole import first_line
 from ...zoo.words import duration
 from ..referee.deterministic import deterministic
 from .advice import ADVERSARIES
-from .attackers import ATTACKERS, Attacker, Decoded, LeftOutError, Planned
+from .attacker import Attacker, Decoded, LeftOutError, Planned
+from .attackers import ATTACKERS
 from .bound import noise_needed
 from .cost import cost_of
 from .cuts import Cut
 from .record import Attacked, CutAudit
 from .scores import picks_its_own, scores_of, stored
-from .strength import FAMILIES
+from .strength import CAN_RUN, FAMILIES, SOLVED
 
 
 def audit_cut(
     cut: Cut, key: str, seconds: float, say: Callable[[str], None]
 ) -> tuple[CutAudit, dict[str, Tensor]]:
-    """Attack one cut for some `seconds`; return what was found, and the images by family."""
+    """Attack one cut for some `seconds`; return what was found, and the images by attack."""
     began = time.perf_counter()
     subject = cut.subject
     full = subject.target(cut.target.split, full=True)
@@ -35,9 +36,10 @@ def audit_cut(
     attacked: list[Attacked] = []
     images: dict[str, Tensor] = {}
     decoder: Decoded | None = None
-    hindered = [(each.family, each.hindrance(cut)) for each in ATTACKERS]
+    waiting = [each for each in ATTACKERS if each.applies(cut)]
+    hindered = [(each.family, each.hindrance(cut)) for each in waiting]
     left_out = [f"{FAMILIES[family]}: {why}" for family, why in hindered if why]
-    waiting = [each for each in ATTACKERS if each.hindrance(cut) is None]
+    waiting = [each for each in waiting if each.hindrance(cut) is None]
     while waiting:
         attacker, shares = waiting[0], sum(each.share for each in waiting)
         waiting, said = waiting[1:], FAMILIES[attacker.family]
@@ -57,7 +59,9 @@ def audit_cut(
             continue
         decoder = decoder or learned
         attacked.append(found)
-        images[attacker.family] = recovered
+        images[found.key] = recovered
+        if min(found.ssim) >= SOLVED:  # whoever can run it needs no other
+            waiting = [each for each in waiting if attacker.family not in CAN_RUN[each.family]]
     taken = time.perf_counter() - began
     return (
         CutAudit(
@@ -129,7 +133,7 @@ def _scored(
     seconds: float,
     queries: int,
 ) -> Attacked:
-    secret = cut.scored.pixels
+    secret, judge = cut.scored.pixels, cut.subject.judge
     return Attacked(
         family=family,
         setting=setting,
@@ -141,5 +145,6 @@ def _scored(
         seconds=round(seconds, 3),
         queries=queries,
         own=picks_its_own(secret, recovered),
+        label=judge.reads(recovered, cut.scored.labels) if judge else None,
         **scores_of(secret, recovered),
     )

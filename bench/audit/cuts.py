@@ -14,6 +14,7 @@ from ...attacks import Adversary, get_setting
 from ...zoo import Images, InputError, Target, places, split_module
 from ...zoo.target import Normalize
 from .division import Division
+from .judging import LabelReader
 
 #: Cuts that are tried where the user names none.
 FEW = 6
@@ -41,6 +42,7 @@ class Subject:
         division: the images, at the size at which they are attacked.
         normalisation: mean and std per channel; None where it takes pixels as they are.
         labelled: whether the images' labels are the network's classes.
+        judge: what reads labels off reconstructions, where there is something.
     """
 
     module: nn.Module
@@ -50,6 +52,7 @@ class Subject:
     normalisation: tuple[Sequence[float], Sequence[float]] | None
     labelled: bool
     device: torch.device
+    judge: LabelReader | None = None
 
     def example(self) -> Tensor:
         """Two images at the size that the network takes, in [0, 1]."""

@@ -1,4 +1,4 @@
-"""The user's images, read from a folder or a file."""
+"""The user's images, as an audit takes them: from a folder or a file."""
 
 from __future__ import annotations
 
@@ -52,18 +52,10 @@ class Pictures:
         return self.full != tuple(self.pixels.shape[2:])
 
 
-def read_images(
-    path: Path, *, size: tuple[int, int] | None = None, side: int = SIDE, seed: int = 0
-) -> Pictures:
+def read_path(path: Path, *, size: tuple[int, int] | None, side: int, seed: int) -> Pictures:
     """Images of a folder, whose sub-folders are their labels, or of a .npy or .safetensors file.
 
-    Args:
-        size: H×W to bring files to, by resizing and cropping around the centre; None keeps the
-            size that they all have.
-        side: of the longer side at which they are attacked, at most.
-        seed: draws MOST of them where there are more.
-
-    Raises MisuseError, and InputError where the images are of several sizes or none can be read.
+    Arguments and errors as of `read_images`.
     """
     if path.is_dir():
         return _of_folder(path, size, side, seed)
@@ -101,45 +93,47 @@ def _of_folder(folder: Path, size: tuple[int, int] | None, side: int, seed: int)
     )
     if not files:
         raise InputError(f"{folder} holds no image; put {', '.join(SUFFIXES[:3])} files there")
-    files, more = _drawn(files, seed)
+    rows, more = drawn(len(files), seed)
     read, skipped = [], []
-    for file in files:
+    for row in rows:
+        place = files[row].relative_to(folder)
         try:
-            read.append((file, _opened(file)))
+            with Image.open(files[row]) as image:
+                read.append((str(place), upright(image)))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            skipped.append(f"{file.relative_to(folder)} ({type(error).__name__})")
+            skipped.append(f"{place} ({type(error).__name__})")
     if not read:
         raise InputError(f"{folder} holds no image that can be read; first: {skipped[0]}")
+    pixels, full = of_one_size(read, size, side)
+    names = tuple(name for name, _ in read)
+    labels, classes = _labels([Path(name) for name in names])
+    return Pictures(pixels, labels, classes, full, names, (*skipped, *more))
+
+
+def drawn(count: int, seed: int) -> tuple[list[int], list[str]]:
+    """The rows that are read of so many, MOST at most, and what is said of the others."""
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    more = [f"{count - MOST} more, which were not drawn"] if count > MOST else []
+    return order[:MOST].sort().values.tolist(), more
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """In the mode L or RGB, turned as its camera was held."""
+    turned = ImageOps.exif_transpose(image)
+    return turned.convert("L" if turned.mode in ("1", "L", "LA") else "RGB")
+
+
+def of_one_size(
+    read: Sequence[tuple[str, Image.Image]], size: tuple[int, int] | None, side: int
+) -> tuple[Tensor, tuple[int, int]]:
+    """Images with their names as uint8 N×C×h×w, and the H×W that the network takes."""
     channels = 1 if all(image.mode == "L" for _, image in read) else 3
-    full = size or _common_size([(file.relative_to(folder), image) for file, image in read])
+    full = size or _common_size(read)
     arrays = [_array(image, full, smaller(full, side), channels) for _, image in read]
-    places = [file.relative_to(folder) for file, _ in read]
-    labels, classes = _labels(places)
-    return Pictures(
-        _checked(torch.from_numpy(np.stack(arrays))),
-        labels,
-        classes,
-        full,
-        tuple(map(str, places)),
-        (*skipped, *more),
-    )
+    return _checked(torch.from_numpy(np.stack(arrays))), full
 
 
-def _drawn(files: list[Path], seed: int) -> tuple[list[Path], list[str]]:
-    if len(files) <= MOST:
-        return files, []
-    order = torch.randperm(len(files), generator=torch.Generator().manual_seed(seed))
-    chosen = [files[place] for place in order[:MOST].sort().values]
-    return chosen, [f"{len(files) - MOST} more, which were not drawn"]
-
-
-def _opened(file: Path) -> Image.Image:
-    with Image.open(file) as image:
-        upright = ImageOps.exif_transpose(image)
-        return upright.convert("L" if upright.mode in ("1", "L", "LA") else "RGB")
-
-
-def _common_size(read: Sequence[tuple[Path, Image.Image]]) -> tuple[int, int]:
+def _common_size(read: Sequence[tuple[str, Image.Image]]) -> tuple[int, int]:
     """H×W of all; InputError with the remedy where they differ."""
     counts = Counter(image.size for _, image in read)
     (width, height), most = counts.most_common(1)[0]
@@ -193,9 +187,8 @@ def _of_array(
         raise InputError(f"{path} holds {found}; give N×C×H×W with one channel or three")
     if labels is not None and len(labels) != len(array):
         raise InputError(f"{path} holds {len(array)} images and {len(labels)} labels; give a pair")
-    order = torch.randperm(len(array), generator=torch.Generator().manual_seed(seed))
-    rows = order[:MOST].sort().values
-    pixels = _eight_bit(path, array[rows.numpy()])
+    rows, more = drawn(len(array), seed)
+    pixels = _eight_bit(path, array[rows])
     full = (pixels.shape[2], pixels.shape[3])
     small = smaller(full, side)
     if small != full:
@@ -205,9 +198,8 @@ def _of_array(
         pixels = resized.round().clamp(0, 255).to(torch.uint8)
     number = None if labels is None else labels.long()[rows]
     classes = () if number is None else tuple(map(str, range(int(number.max()) + 1)))
-    names = tuple(f"{path.name}[{row}]" for row in rows.tolist())
-    more = (f"{len(array) - MOST} more, which were not drawn",) if len(array) > MOST else ()
-    return Pictures(_checked(pixels), number, classes, full, names, more)
+    names = tuple(f"{path.name}[{row}]" for row in rows)
+    return Pictures(_checked(pixels), number, classes, full, names, tuple(more))
 
 
 def _eight_bit(path: Path, array: np.ndarray) -> Tensor:

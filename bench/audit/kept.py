@@ -16,7 +16,7 @@ from .record import CutAudit
 
 @dataclass(frozen=True)
 class Kept:
-    """A folder of finished cuts: what was found, and what was recovered by family."""
+    """A folder of finished cuts: what was found, and what was recovered by attack."""
 
     folder: Path
 
@@ -28,7 +28,7 @@ class Kept:
                 images = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError, KeyError, msgspec.MsgspecError):
             return None
-        complete = found.key == key and images.keys() == {each.family for each in found.attacked}
+        complete = found.key == key and images.keys() == {each.key for each in found.attacked}
         return (found, images) if complete else None
 
     def save(self, found: CutAudit, images: Mapping[str, Tensor]) -> None:

@@ -35,7 +35,7 @@ def _parts(audit: Audit) -> Iterator[str]:
         yield f"![From top to bottom: {', '.join(shown_rows(cut))}]({picture_of(cut)})"
         yield tabulate(
             [attack_row(each) for each in (*cut.attacked, audit.floor)],
-            ATTACK_HEADER,
+            attack_header(audit),
             tablefmt="pipe",
             disable_numparse=True,
         )
@@ -55,16 +55,13 @@ CUT_HEADER = (
     "noise for 20 dB",
     "Pareto front",
 )
-ATTACK_HEADER = (
-    "adversary",
-    "attack",
-    "was given",
-    "SSIM",
-    "PSNR, dB",
-    "recognisable",
-    "picks its own",
-    "took",
-)
+
+
+def attack_header(audit: Audit) -> list[str]:
+    """The columns of a cut's attacks."""
+    figures = ["SSIM", "PSNR, dB", "recognisable", "picks its own"]
+    label = ["label read"] if audit.judged else []
+    return ["adversary", "attack", "was given", *figures, *label, "took"]
 
 
 def title_of(audit: Audit) -> str:
@@ -128,7 +125,7 @@ def _percent(share: float | None) -> str:
 
 
 def attack_row(attacked: Attacked) -> list[str]:
-    """An attack's row under ATTACK_HEADER."""
+    """An attack's row under `attack_header`."""
     recognisable = sum(each > RECOGNISABLE_SSIM for each in attacked.ssim)
     return [
         FAMILIES.get(attacked.family, "no adversary"),
@@ -138,6 +135,7 @@ def attack_row(attacked: Attacked) -> list[str]:
         f"{fmean(attacked.psnr):.2f}",
         f"{recognisable} of {len(attacked.ssim)}",
         f"{sum(attacked.own)} of {len(attacked.own)}",
+        *([] if attacked.label is None else [f"{sum(attacked.label)} of {len(attacked.label)}"]),
         duration(attacked.seconds) if attacked.seconds else "",
     ]
 
@@ -160,6 +158,11 @@ def method_of(audit: Audit) -> list[str]:
         "biased by what they know of images, and may do better; nothing here had noise added.",
         f"Measured on {audit.device}, within a budget of {audit.budget:g} s.",
     ]
+    if audit.judged:
+        found.append(
+            f"The label is read by {audit.judged.name}, which is not the attacked network: off "
+            f"{audit.judged.originals} of the {used.scored} originals."
+        )
     if used.network_size != [height, width]:
         size = "×".join(map(str, used.network_size))
         found.append(

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
 from ...zoo import CheckpointError, InputError, MisuseError
-from ...zoo.discovery import run_file
 from ...zoo.whole import first_line
+from .from_file import Wanted, from_file
 
+NETWORK = Wanted(
+    "network",
+    "path/to/net.py:build",
+    "a torch.nn.Module",
+    lambda found: isinstance(found, nn.Module),
+)
 #: What pickles end in: files that run code when they are opened.
 _PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 
@@ -28,12 +29,7 @@ def module_of(reference: str, weights: Path | None = None) -> nn.Module:
     safetensors file under the names of its `state_dict()`. Raises MisuseError for a reference that
     gives no module, and CheckpointError for weights that do not fit.
     """
-    path, colon, name = reference.rpartition(":")
-    if not colon or not path.endswith(".py"):
-        raise MisuseError(f"{reference!r} names no network; give path/to/net.py:build")
-    found = _attribute(Path(path), name)
-    if not isinstance(found, nn.Module):
-        found = _built(reference, found)
+    found: nn.Module = from_file(reference, NETWORK)
     if weights is not None:
         _load(found, weights)
     return found.eval()
@@ -42,50 +38,6 @@ def module_of(reference: str, weights: Path | None = None) -> nn.Module:
 def name_of(reference: str, module: nn.Module) -> str:
     """What to call the module of "path/to/net.py:build": its class, and the file it is from."""
     return f"{type(module).__name__} of {Path(reference.rpartition(':')[0]).name}"
-
-
-def _attribute(path: Path, name: str) -> Any:
-    if not path.is_file():
-        raise MisuseError(f"there is no file {path}; give the network as path/to/net.py:build")
-    try:
-        with _beside(path):
-            module = run_file(path, f"network_of_{path.stem}")
-    except Exception as error:
-        raise MisuseError(f"{path} cannot be run: {first_line(error)}; repair it") from error
-    if not hasattr(module, name):
-        makers = [each for each, value in vars(module).items() if inspect.isroutine(value)]
-        raise MisuseError(f"{path} has no {name!r}; it has {', '.join(makers) or 'no function'}")
-    return getattr(module, name)
-
-
-@contextmanager
-def _beside(path: Path) -> Iterator[None]:
-    """Let the file import what lies beside it, as it could if it were run."""
-    folder = str(path.resolve().parent)
-    sys.path.insert(0, folder)
-    try:
-        yield
-    finally:
-        if folder in sys.path:
-            sys.path.remove(folder)
-
-
-def _built(reference: str, build: Any) -> nn.Module:
-    if not callable(build):
-        kind = type(build).__name__
-        raise MisuseError(f"{reference} is of type {kind}; name a function that returns a module")
-    try:
-        with _beside(Path(reference.rpartition(":")[0])):
-            module = build()
-    except Exception as error:
-        raise MisuseError(
-            f"{reference} fails when it is called without arguments: {first_line(error)}; "
-            "name a function that builds the network and loads its weights"
-        ) from error
-    if not isinstance(module, nn.Module):
-        kind = type(module).__name__
-        raise MisuseError(f"{reference} returns a {kind}; let it return a torch.nn.Module")
-    return module
 
 
 def _load(module: nn.Module, path: Path) -> None:

@@ -17,9 +17,9 @@ from .images import Pictures
 from .markdown import as_markdown, picture_of
 from .page import as_page
 from .pictures import strip
-from .record import Attacked, Audit, CutAudit, ImagesUsed, Limits
+from .record import Attacked, Audit, CutAudit, ImagesUsed, Judged, Limits
 
-#: A finished cut, and what was recovered there by family.
+#: A finished cut, and what was recovered there by attack.
 Finished = tuple[CutAudit, Mapping[str, Tensor]]
 
 
@@ -49,6 +49,7 @@ def audit_of(
         images=_used(subject, images, seed),
         limits=limits,
         floor=floor,
+        judged=_judged(subject),
         cuts=list(cuts),
         left_out=list(left_out),
         front=front(choices),
@@ -71,7 +72,14 @@ def write(audit: Audit, scored: Tensor, recovered: Mapping[str, Finished], out: 
 
 def _picture(scored: Tensor, cut: CutAudit, images: Mapping[str, Tensor]) -> bytes:
     """The scored images, and below them what each attack recovered."""
-    return strip([scored, *(images[each.family] for each in cut.attacked)])
+    return strip([scored, *(images[each.key] for each in cut.attacked)])
+
+
+def _judged(subject: Subject) -> Judged | None:
+    judge, scored = subject.judge, subject.division.scored
+    if judge is None:
+        return None
+    return Judged(judge.name, judge.sha256, sum(judge.reads(scored.pixels, scored.labels)))
 
 
 def _used(subject: Subject, images: Pictures, seed: int) -> ImagesUsed:

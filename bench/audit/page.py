@@ -11,9 +11,9 @@ from statistics import fmean
 
 from .chart import chart
 from .markdown import (
-    ATTACK_HEADER,
     CUT_HEADER,
     advice_of,
+    attack_header,
     attack_row,
     cut_row,
     method_of,
@@ -65,7 +65,7 @@ def _cut(audit: Audit, cut: CutAudit, picture: bytes | None) -> Iterator[str]:
     if picture is not None:
         yield _figure(cut, picture)
     rows = [attack_row(each) for each in (*cut.attacked, audit.floor)]
-    yield _table(f"Attacks on what is sent behind {cut.at}", ATTACK_HEADER, rows)
+    yield _table(f"Attacks on what is sent behind {cut.at}", attack_header(audit), rows)
     if cut.left_out:
         yield '<ul class="note">'
         yield from (f"<li>left out: {escape(each)}</li>" for each in cut.left_out)

@@ -11,7 +11,7 @@ class Attacked(Struct, frozen=True, forbid_unknown_fields=True):
     """An attack on a cut: who it was, what it was given, and a value per scored image.
 
     `own` says of each reconstruction whether its own original is the most similar of all that are
-    scored.
+    scored, `label` whether the judge reads its label off it, where there is a judge.
     """
 
     family: str
@@ -26,6 +26,12 @@ class Attacked(Struct, frozen=True, forbid_unknown_fields=True):
     psnr: list[float]
     ssim: list[float]
     own: list[bool]
+    label: list[bool] | None = None
+
+    @property
+    def key(self) -> str:
+        """What its images are called."""
+        return f"{self.family}.{self.attack}"
 
 
 class Cost(Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,6 +73,14 @@ class ImagesUsed(Struct, frozen=True, forbid_unknown_fields=True):
     duplicates: int
 
 
+class Judged(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who read the labels, and off how many of the originals it did so rightly."""
+
+    name: str
+    sha256: str
+    originals: int
+
+
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     """What the user will bear; None is no limit."""
 
@@ -86,6 +100,7 @@ class Audit(Struct, frozen=True, forbid_unknown_fields=True):
     images: ImagesUsed
     limits: Limits
     floor: Attacked
+    judged: Judged | None
     cuts: list[CutAudit]
     left_out: list[str]
     front: list[str] = field(default_factory=list)

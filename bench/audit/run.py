@@ -21,6 +21,7 @@ from .attacking import audit_cut, floor_of
 from .cuts import Cut, Subject
 from .division import divide
 from .images import Pictures
+from .judging import LabelReader
 from .kept import Kept
 from .outcome import Finished, audit_of, write
 from .record import Audit, Limits
@@ -46,6 +47,7 @@ def audit_module(
     device: str | torch.device = "auto",
     limits: Limits | None = None,
     name: str | None = None,
+    judge: LabelReader | None = None,
 ) -> Audit:
     """Attack a network at several cuts, and write report.html, report.md and results.json to `out`.
 
@@ -57,6 +59,7 @@ def audit_module(
         scored: images that are scored at most.
         seed: draws which these are.
         limits: what a recommended cut must keep to.
+        judge: from `judge_of`; reads labels off what is recovered.
 
     What is finished under the same budget, network, images and seed is taken from `out`, so that
     an audit that was interrupted goes on. Raises InputError, MisuseError and UnknownNameError.
@@ -64,7 +67,7 @@ def audit_module(
     clock = Clock(budget, time.perf_counter())
     ensure_writable(out)
     sweep_unfinished(out)
-    subject = _subject(module, images, mean, std, scored, seed, pick_device(device), name)
+    subject = _subject(module, images, mean, std, scored, seed, pick_device(device), name, judge)
     names = subject.chosen(at)
     passed_over = [each for each in [subject.passed_over(names)] if each] if at is None else []
     first = subject.target(names[0])
@@ -129,6 +132,7 @@ def _subject(
     seed: int,
     device: torch.device,
     name: str | None,
+    judge: LabelReader | None,
 ) -> Subject:
     channels = images.pixels.shape[1]
     for what, values in (("--mean", mean), ("--std", std)):
@@ -150,6 +154,7 @@ def _subject(
         normalisation,
         False,
         device,
+        judge,
     )
 
 
@@ -157,6 +162,7 @@ def _key(subject: Subject, at: str, seed: int, budget: float) -> str:
     """Content hash of what a cut's audit depends on."""
     versions = [f"audit {VERSION}"]
     versions += [f"{name} {attack.version}" for name, attack in sorted(catalogue().items())]
+    versions += [subject.judge.sha256] if subject.judge else []
     return text_sha256(
         subject.target(at).sha256, subject.division.sha256, str((seed, budget)), *versions
     )

@@ -15,10 +15,10 @@ def add(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--images",
-        type=Path,
         required=True,
         metavar="FOLDER",
-        help="images, sub-folders as labels; or a .npy or .safetensors file of N×C×H×W",
+        help="images, sub-folders as labels; or a .npy or .safetensors file of N×C×H×W; or a data "
+        "set, as data.py:photos or \"CIFAR10(root='data', train=False)\" of torchvision",
     )
     parser.add_argument(
         "--weights", type=Path, metavar="FILE.safetensors", help="the network's state_dict"
@@ -94,6 +94,12 @@ def add(parser: ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the report (default: %(default)s)",
     )
+    parser.add_argument(
+        "--judge",
+        metavar="NAME|FILE.py:BUILD",
+        help="what reads labels off reconstructions: cifar10 or mnist, the judges of the zoo, or a "
+        "classifier of your own for pixels in [0, 1]",
+    )
     add_device(parser)
     parser.epilog = (
         "A part of the images is scored, and the adversaries hold the rest. White-box: the edge's\n"
@@ -130,9 +136,10 @@ def fraction(text: str) -> float:
 
 
 def run(options: Namespace) -> int:
-    from ..audit.images import read_images
+    from ..audit.judging import judge_of
     from ..audit.markdown import advice_of
     from ..audit.network import module_of, name_of
+    from ..audit.reading import read_images
     from ..audit.record import Limits
     from ..audit.run import audit_module
 
@@ -150,6 +157,7 @@ def run(options: Namespace) -> int:
         seed=options.seed,
         device=options.device,
         name=name_of(options.network, module),
+        judge=judge_of(options.judge, images) if options.judge else None,
         limits=Limits(options.max_ssim, options.max_edge_macs, options.max_bytes),
     )
     print("\n".join(advice_of(audit)))

@@ -22,14 +22,16 @@ import torch
 import torchvision
 from safetensors import safe_open
 from torch import Tensor, nn
+from torchvision.models.vision_transformer import ConvStemConfig, VisionTransformer
 
-from ...zoo import Images, get_network, load_dataset, pick_precision
+from ...zoo import Images, get_network, load_dataset
 from ...zoo.fitting import fit_classifier
 from ...zoo.recipe import OneCycleRecipe
 from ...zoo.resume import Conditions
 from ...zoo.target import Normalize
 from ...zoo.tensor_files import write_tensors
 from ..audit.images import Pictures
+from ..audit.judging import judge_of
 from ..audit.record import Audit
 from ..audit.run import BUDGET, audit_module
 from .evidence import run
@@ -50,14 +52,17 @@ def mobilenet_v3_small() -> nn.Module:
 
 
 def vision_transformer() -> nn.Module:
-    network: nn.Module = torchvision.models.VisionTransformer(
+    """Sixteen tokens of an image, from a stem of convolutions."""
+    stem = [ConvStemConfig(out_channels=wide, kernel_size=3, stride=2) for wide in (32, 64, 128)]
+    network: nn.Module = VisionTransformer(
         image_size=32,
-        patch_size=4,
+        patch_size=8,
         num_layers=4,
         num_heads=4,
         hidden_dim=128,
         mlp_dim=256,
         num_classes=10,
+        conv_stem_configs=stem,
     )
     return network
 
@@ -77,9 +82,9 @@ class AdamCycleRecipe(OneCycleRecipe):
 
 #: Each with as many epochs of CIFAR-10 as a few minutes of two cores suffice for.
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
-    "resnet18": (resnet18, 3),
-    "mobilenet_v3_small": (mobilenet_v3_small, 6),
-    "vision_transformer": (vision_transformer, 8),
+    "resnet18": (resnet18, 1),
+    "mobilenet_v3_small": (mobilenet_v3_small, 4),
+    "vision_transformer": (vision_transformer, 5),
 }
 #: Its normalisation is CIFAR-10's.
 CIFAR10 = get_network("resnet20")
@@ -102,7 +107,7 @@ def trained(name: str, device: torch.device, path: Path) -> tuple[nn.Module, flo
         load_dataset("cifar10", "train"),
         AdamCycleRecipe(epochs=epochs),
         identity={"network": name},
-        conditions=Conditions(pick_precision("auto", device), path.with_suffix(".progress")),
+        conditions=Conditions(progress_file=path.with_suffix(".progress")),
         device=device,
     )
     write_tensors(path, network.state_dict(), {"seconds": f"{seconds:.0f}"})
@@ -128,12 +133,19 @@ def pictures() -> Pictures:
 
 
 def summary(audit: Audit) -> list[dict[str, Any]]:
-    """Of each cut the means by family, its cost, and the seconds."""
+    """Of each cut the figures by attack, its cost, and the seconds."""
     return [
         {
             "at": cut.at,
-            "ssim": {each.family: round(fmean(each.ssim), 3) for each in cut.attacked},
-            "psnr": {each.family: round(fmean(each.psnr), 2) for each in cut.attacked},
+            "attacks": {
+                each.key: {
+                    "ssim": round(fmean(each.ssim), 3),
+                    "psnr": round(fmean(each.psnr), 2),
+                    "picks its own": sum(each.own),
+                    "label read": sum(each.label or []),
+                }
+                for each in cut.attacked
+            },
             "bytes": cut.cost.bytes,
             "multiply_adds": cut.cost.multiply_adds,
             "seconds": round(cut.seconds),
@@ -159,6 +171,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
             std=CIFAR10.std,
             device=given.device,
             name=name,
+            judge=judge_of("cifar10", pictures()),
         )
         found[name] = {
             "accuracy": round(accuracy, 3),
