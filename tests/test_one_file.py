@@ -229,5 +229,14 @@ def test_one_file_each_and_everything_meets_everything(grown: Path) -> None:
     page = (grown.parent / "results" / "leaderboard-paper10.md").read_text("utf-8")
     assert "mean absolute error" in page
     assert "tiny/relu+levels-step0.25" in page
+    run(grown, "site", "site", "--results", "results", "--profile", "paper10")
+    first, every, defences = (
+        (grown.parent / "site" / name).read_text("utf-8")
+        for name in ("index.html", "rows.html", "defences.html")
+    )
+    assert 'id="tiny/stem"' in first
+    assert "Linear inverse" in every
+    assert "mean absolute error" in every
+    assert "levels-step0.25" in defences
     origins = (grown.parent / "results" / "paper10" / "provenance.md").read_text("utf-8")
     assert "(calibrated)" in origins

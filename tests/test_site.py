@@ -28,10 +28,9 @@ from test_results import CELL, result_for
 OTHER = scenario("query_free_same_set_same_net/lenet/relu2", "paper10")
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> ResultStore:
+def small_store(folder: Path) -> ResultStore:
     """LeNet, white-box at conv1 by two attacks, the second better, and query-free at relu2."""
-    store = ResultStore(tmp_path / "results")
+    store = ResultStore(folder)
     secret = evaluation_set("mnist", "paper10").images.pixels
     black = torch.zeros_like(secret)
     half = secret.clone()
@@ -44,6 +43,11 @@ def store(tmp_path: Path) -> ResultStore:
         network = network_used(Run(cell, attack).published())
         store.save(replace(result_for(cell, recovered, attack), network=network), recovered)
     return store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ResultStore:
+    return small_store(tmp_path / "results")
 
 
 class Page(HTMLParser):
@@ -95,6 +99,7 @@ def test_the_first_page_shows_the_strongest_attack_of_each_setting(
     assert re.search(r"<em>\S+ ± \S+ dB, SSIM", page)
     assert 'id="lenet/conv1"' in page
     assert 'id="lenet/relu1"' not in page, "nobody measured it"
+    assert "White-box and Black-box adversaries were not tried here." in words, "at relu2"
 
 
 def test_its_pictures_are_the_stored_images(store: ResultStore, tmp_path: Path) -> None:

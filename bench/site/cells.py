@@ -90,6 +90,11 @@ class Cell:
         ]
 
     @property
+    def untried(self) -> list[str]:
+        """The families none of whose settings was attacked."""
+        return [family.title for family in self.families if family.best is None]
+
+    @property
     def worst(self) -> float | None:
         """The highest mean SSIM of its settings' strongest rows."""
         values = [

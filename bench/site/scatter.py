@@ -10,7 +10,7 @@ from ...attacks import FAMILIES
 from .shown import Shown
 
 #: Pixels beside the field that is drawn in, and the field.
-LEFT, RIGHT, TOP, BELOW, WIDE, HIGH = 40, 20, 12, 30, 500, 240
+LEFT, RIGHT, TOP, BELOW, WIDE, HIGH = 40, 40, 12, 30, 500, 240
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,14 @@ def scatters(rows: Sequence[Shown]) -> list[Scatter]:
             "seconds in all, offline and for every image",
             lambda each: each.row.cost("offline_seconds") + each.row.cost("online_seconds"),
             "s",
+            "≤ 1",
         ),
-        _scatter(rows, "queries in all", lambda each: each.row.cost("queries"), "queries"),
+        _scatter(rows, "queries in all", lambda each: each.row.cost("queries"), "queries", "none"),
     ]
 
 
 def _scatter(
-    rows: Sequence[Shown], title: str, cost: Callable[[Shown], float], unit: str
+    rows: Sequence[Shown], title: str, cost: Callable[[Shown], float], unit: str, least: str
 ) -> Scatter:
     """Costs below 1 are drawn at the left edge, with those of nothing."""
     most = max(2, math.ceil(math.log10(max(1.0, *map(cost, rows)))))
@@ -77,7 +78,7 @@ def _scatter(
     ]
     there = {point.number for point in points}
     ticks = [
-        ("≤ 1" if power == 0 else f"{10**power:,}", across(10.0**power))
+        (least if power == 0 else f"{10**power:,}", across(10.0**power))
         for power in range(most + 1)
     ]
     return Scatter(

@@ -21,7 +21,18 @@
     document.title = `Splitzoo: ${cell.getAttribute("aria-label")}`;
   };
 
+  const first = document.querySelector(".network.chosen .cell.chosen[id]")?.id;
   const named = () => decodeURIComponent(location.hash.slice(1));
-  choose(cells.has(named()) ? named() : document.querySelector(".network.chosen .cell.chosen[id]").id);
-  addEventListener("hashchange", () => choose(named()));
+  const follow = () => choose(cells.has(named()) ? named() : first);
+  follow();
+  addEventListener("hashchange", follow);
+  addEventListener("click", (event) => {
+    // Stay where the reader is: to follow the link would scroll, and take the focus with it.
+    const link = event.target.closest("a");
+    const name = link && decodeURIComponent((link.getAttribute("href") ?? "").replace(/^#/, ""));
+    if (!cells.has(name) || event.metaKey || event.ctrlKey) return;
+    event.preventDefault();
+    if (name !== named()) history.pushState(null, "", link.getAttribute("href"));
+    choose(name);
+  });
 }

@@ -85,7 +85,11 @@
       return pair;
     }));
     heads.forEach((head, place) => {
-      if (place === 1) row(head.textContent, columns.map((line) => line.cells[1].firstElementChild.cloneNode(true)));
+      if (place === 1) row(head.textContent, columns.map((line) => {
+        const name = document.createDocumentFragment();
+        name.append(...[...line.cells[1].childNodes].map((node) => node.cloneNode(true)));
+        return name;
+      }));
       else if (place) row(head.textContent, columns.map((line) => text(line, place)));
     });
     const found = names.map((name) => details.get(name));
