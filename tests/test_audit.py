@@ -306,11 +306,26 @@ def test_what_the_mean_image_scores_is_within_any_limit() -> None:
     assert "no more than the mean image" in why
 
 
-def attack(family: str, ssim: list[float], name: str = "decoder", steps: int = 2500) -> Attacked:
-    fields = {"steps": steps}
-    blank = [0.0] * len(ssim)
-    own = [False] * len(ssim)
-    return Attacked(family, "", name, "Decoder", 1, "", fields, 1.0, 0, blank, ssim, own)
+def attack(
+    family: str, ssim: list[float], steps: int = 2500, label: list[bool] | None = None
+) -> Attacked:
+    """A decoder's figures."""
+    given = "the answers to 11,154 queries with 980 images of yours; no weights of the edge"
+    return Attacked(
+        family=family,
+        setting="",
+        attack="decoder",
+        title="Decoder",
+        version=1,
+        given=given,
+        fields={"steps": steps},
+        seconds=1.0,
+        queries=0,
+        psnr=[0.0] * len(ssim),
+        ssim=ssim,
+        own=[False] * len(ssim),
+        label=label,
+    )
 
 
 def cut_with(at: str, *attacked: Attacked) -> CutAudit:
@@ -818,9 +833,9 @@ def check_page(out: Path, cuts: list[str]) -> None:
     page = Page(text)
     assert page.open == []
     for tag, attributes in page.tags:
-        assert tag not in ("script", "link", "a", "iframe")
+        assert tag not in ("script", "link", "iframe")
         for name in ("href", "src", "srcset"):
-            assert (attributes.get(name) or "data:").startswith("data:")
+            assert (attributes.get(name) or "data:").startswith(("data:", "#cut-"))
     assert "url(" not in text
     assert "http" not in text
     images = [attributes for tag, attributes in page.tags if tag == "img"]

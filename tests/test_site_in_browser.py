@@ -5,7 +5,6 @@ Skipped where there is no Chromium, or no Playwright (`pip install 'splitzoo[bro
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,21 +14,6 @@ from splitzoo.bench.report.rows import rows
 from splitzoo.bench.site.shown import Shown
 from splitzoo.bench.site.write import PAGES, write_site
 from test_site import small_store
-
-SYSTEMS_OWN = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """The system's Chromium."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    path = next(filter(None, map(shutil.which, SYSTEMS_OWN)), None)
-    if path is None:
-        pytest.skip("there is no Chromium here")
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=path)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ def attack_header(audit: Audit) -> list[str]:
     """The columns of a cut's attacks."""
     figures = ["SSIM", "PSNR, dB", "recognisable", "picks its own"]
     label = ["label read"] if audit.judged else []
-    return ["adversary", "attack", "was given", *figures, *label, "took"]
+    return ["adversary", "attack", *figures, *label, "was given", "took"]
 
 
 def title_of(audit: Audit) -> str:
@@ -130,12 +130,12 @@ def attack_row(attacked: Attacked) -> list[str]:
     return [
         FAMILIES.get(attacked.family, "no adversary"),
         attacked.title,
-        attacked.given,
         f"{fmean(attacked.ssim):.3f}",
         f"{fmean(attacked.psnr):.2f}",
         f"{recognisable} of {len(attacked.ssim)}",
         f"{sum(attacked.own)} of {len(attacked.own)}",
         *([] if attacked.label is None else [f"{sum(attacked.label)} of {len(attacked.label)}"]),
+        attacked.given,
         duration(attacked.seconds) if attacked.seconds else "",
     ]
 

@@ -1,4 +1,4 @@
-"""The report as one HTML page that opens from disk: no script, no link to anywhere, pictures
+"""The report as one HTML page that opens from disk: no script, no link to elsewhere, pictures
 embedded."""
 
 from __future__ import annotations
@@ -51,9 +51,11 @@ def _parts(audit: Audit, pictures: Mapping[str, bytes]) -> Iterator[str]:
         CUT_HEADER,
         [cut_row(audit, cut) for cut in audit.cuts],
         marked={cut.at for cut in audit.cuts if cut.at in audit.front},
+        links={cut.at: f"#cut-{number}" for number, cut in enumerate(audit.cuts, 1)},
     )
     yield f'<p class="note">{escape(note_of(audit))}</p>'
-    for cut in audit.cuts:
+    for number, cut in enumerate(audit.cuts, 1):
+        yield f'<h2 id="cut-{number}">Behind {escape(cut.at)}</h2>'
         yield from _cut(audit, cut, pictures.get(cut.at))
     yield "<h2>How it was measured</h2>\n<ul>"
     yield from (f"<li>{escape(sentence)}</li>" for sentence in method_of(audit))
@@ -61,7 +63,6 @@ def _parts(audit: Audit, pictures: Mapping[str, bytes]) -> Iterator[str]:
 
 
 def _cut(audit: Audit, cut: CutAudit, picture: bytes | None) -> Iterator[str]:
-    yield f"<h2>Behind {escape(cut.at)}</h2>"
     if picture is not None:
         yield _figure(cut, picture)
     rows = [attack_row(each) for each in (*cut.attacked, audit.floor)]
@@ -93,6 +94,7 @@ def _table(
     header: Sequence[str],
     rows: Iterable[Sequence[str]],
     marked: Iterable[str] = (),
+    links: Mapping[str, str] | None = None,
 ) -> str:
     """A table in a frame that scrolls, the first column its rows' heads."""
     kinds = [f' class="{_WORDS[each]}"' if each in _WORDS else "" for each in header]
@@ -107,7 +109,10 @@ def _table(
             f"<td{kind}>{escape(each)}</td>" for each, kind in zip(rest, kinds[1:], strict=True)
         )
         kind = ' class="front"' if first in marked else ""
-        lines.append(f'<tr{kind}><th scope="row">{escape(first)}</th>{cells}</tr>')
+        head = escape(first)
+        if links and first in links:
+            head = f'<a href="{links[first]}">{head}</a>'
+        lines.append(f'<tr{kind}><th scope="row">{head}</th>{cells}</tr>')
     table = (
         f"<table><caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead>"
         f"<tbody>\n{chr(10).join(lines)}\n</tbody></table>"
