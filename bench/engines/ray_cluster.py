@@ -34,7 +34,8 @@ def slots(
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise MisuseError(
             f"no Ray cluster{f' at {address}' if address else ''} can be used "
-            f"({_first_line(error)}); begin one with `ray start --head`"
+            f"({_first_line(error)}); begin one with `ray start --head`, "
+            "or set RAY_AUTH_MODE=token where it asks for one"
         ) from error
     try:
         has = ray.cluster_resources()

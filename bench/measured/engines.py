@@ -14,12 +14,12 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -62,25 +62,32 @@ def _parent(pid: int) -> int:
 
 
 @contextmanager
-def cluster(mark: str) -> Iterator[list[str]]:
-    """A Ray cluster of two nodes with a core each, and the options that lead to it."""
+def cluster(mark: str) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """A Ray cluster of two nodes with a core each; the options and the environment that lead to it:
+    the mark is also the token that it asks for."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
+    environment = {MARK: mark, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": mark}
     begin = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start"]
     sizes = ["--num-cpus=1", "--num-gpus=0", "--object-store-memory=100000000"]
     with TemporaryDirectory(prefix="ray-", dir="/tmp") as files:  # its sockets need a short path
-        head = ["--head", "--port", port, "--temp-dir", files, "--include-dashboard=false"]
-        for which in (head, ["--address", f"127.0.0.1:{port}"]):
-            subprocess.run(
-                [*begin, *which, *sizes, "--disable-usage-stats"],
-                env={**os.environ, "OMP_NUM_THREADS": "1", MARK: mark},
-                stdout=subprocess.DEVNULL,
-                check=True,
-            )
         try:
-            yield ["--address", f"127.0.0.1:{port}"]
+            for which in (
+                ["--head", "--port", port, "--temp-dir", files, "--include-dashboard=false"],
+                ["--address", f"127.0.0.1:{port}"],
+            ):
+                subprocess.run(
+                    [*begin, *which, *sizes, "--disable-usage-stats"],
+                    env={**os.environ, **environment, "OMP_NUM_THREADS": "1"},
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    check=True,
+                )
+            yield ["--address", f"127.0.0.1:{port}"], environment
         finally:
-            end(processes(mark))
+            while left := processes(mark):  # they beget each other anew
+                end(left)
+                time.sleep(0.5)
 
 
 def end(pids: list[int]) -> None:
@@ -96,12 +103,10 @@ def disturbed(benchmark: subprocess.Popen[bytes], mark: str, words: bytes, kills
     done, due = 0, 0.0
     while benchmark.poll() is None:
         working = processes(mark, words) if done < kills else []
-        if not working:
-            due = 0.0
-        elif not due:  # somebody works: strike in a while
-            due = time.monotonic() + moment.uniform(1.0, 4.0)
-        elif time.monotonic() > due:
-            end([moment.choice(working)])
+        if working and not due:
+            due = time.monotonic() + moment.uniform(3.0, 8.0)
+        elif working and time.monotonic() > due:
+            end([min(working)])  # the oldest: so the others' turn comes too
             done, due = done + 1, 0.0
             print(f"killed {done}", file=sys.stderr, flush=True)
         time.sleep(0.1)
@@ -110,13 +115,12 @@ def disturbed(benchmark: subprocess.Popen[bytes], mark: str, words: bytes, kills
 
 def compared(engine: str, folder: Path, alone: dict[str, Any], given: Any) -> dict[str, Any]:
     """How often an engine's workers were killed, and whether its table is that of one process."""
-    mark, began = str(uuid.uuid4()), time.perf_counter()
-    opened: AbstractContextManager[list[str]] = nullcontext([])
-    if engine == "ray":
-        opened = cluster(mark)
-    with opened as words:
+    mark, began = secrets.token_hex(32), time.perf_counter()
+    opened: AbstractContextManager[tuple[list[str], dict[str, str]]]
+    opened = cluster(mark) if engine == "ray" else nullcontext(([], {MARK: mark}))
+    with opened as (words, environment):
         options = ["--engine", engine, "--jobs", "2", "--threads", "1", *words]
-        benchmark = start(folder, given.only, *options, **{MARK: mark})
+        benchmark = start(folder, given.only, *options, **environment)
         kills = disturbed(benchmark, mark, WORKING[engine], given.kills)
         finished(benchmark)
     return {
