@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 import torch
 from splitzoo.bench.cli import main
+from splitzoo.bench.engines.answering import answer
+from splitzoo.bench.engines.items import WorkerDiedError
+from splitzoo.bench.engines.training import train_all
 from splitzoo.bench.referee import offline
+from splitzoo.bench.referee.checkpoints import Checkpoints
 from splitzoo.zoo import Images, load_split, networks, resume, training
 from splitzoo.zoo.recipe import AdamRecipe, turned
 from splitzoo.zoo.resume import Conditions
@@ -124,14 +128,12 @@ def test_what_a_new_target_leaves_behind_is_trained_after_it(
 
     kept = SimpleNamespace(file="x", reached={})
     for name, stand_in in {
-        "trainable": lambda: ["target", "its network", "another"],
+        "trainable": lambda: dict.fromkeys(["target", "its network", "another"], ""),
         "is_finished": lambda name, record: name not in unfinished,
-        "train": train,
-        "write": lambda *_: kept,
     }.items():
         monkeypatch.setattr(offline, name, stand_in)
-    for name in ("add_record", "write_card"):
-        monkeypatch.setattr(f"splitzoo.bench.commands.train.{name}", lambda record: None)
+    monkeypatch.setattr(Checkpoints, "train", lambda self, name, *_: train(name) or kept)
+    monkeypatch.setattr(Checkpoints, "settle", lambda self, record: None)
     assert main(["train", "--all", "--adopt", "--device", "cpu"]) == 0
     assert trained == ["target", "its network"]
 
@@ -157,3 +159,81 @@ def test_the_command_writes_a_checkpoint_that_loads(
     expected = train(tmp_path / "progress.safetensors")
     loaded = load_split("lenet", "relu2", path=file).layer_state()
     assert all(torch.equal(expected[name], loaded[name]) for name in expected)
+
+
+@pytest.fixture
+def brief_lenet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LeNet is trained in an instant, and is all that there is to train."""
+    monkeypatch.setenv("SPLITZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(training, "recipes", lambda: {"lenet": RECIPE})
+    monkeypatch.setattr(offline, "recipes", lambda: {"lenet": RECIPE})
+    monkeypatch.setattr(offline, "trainable", lambda: {"lenet": "lenet"})
+    monkeypatch.setattr(offline, "load_dataset", training.load_dataset)
+
+
+class Dying:
+    """A worker of this process that dies after the first epoch, so often; and its answers."""
+
+    device, threads = "cpu", 1
+
+    def __init__(self, deaths: int) -> None:
+        self.deaths, self.epochs = deaths, list[int]()
+
+    def carry_out(self, item: str) -> str:
+        kept = resume.save_progress
+
+        def save_progress(*given: Any) -> None:
+            kept(*given)
+            self.epochs.append(given[4])
+            if self.deaths:
+                self.deaths -= 1
+                raise KeyboardInterrupt
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(resume, "save_progress", save_progress)
+            try:
+                return answer(item)
+            except KeyboardInterrupt:
+                raise WorkerDiedError("struck by lightning") from None
+
+    def end(self) -> None:
+        pass
+
+
+@pytest.mark.usefixtures("brief_lenet")
+def test_a_worker_that_dies_over_a_training_is_followed_by_one_that_goes_on(tmp_path: Path) -> None:
+    worker = Dying(2)
+    (record,) = train_all(["lenet"], Checkpoints(tmp_path / "out"), "float32", [worker])
+    assert worker.epochs == [1, 2, 3]
+    assert record == Checkpoints(tmp_path / "out").record("lenet")
+    expected = train(tmp_path / "progress.safetensors")
+    loaded = load_split("lenet", "relu2", path=tmp_path / "out" / "lenet.safetensors").layer_state()
+    assert all(torch.equal(expected[name], loaded[name]) for name in expected)
+
+
+@pytest.mark.usefixtures("brief_lenet")
+def test_a_training_whose_workers_all_die_is_no_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = Checkpoints(tmp_path / "out")
+    assert train_all(["lenet"], out, "float32", [Dying(3)]) == [None]
+    assert (
+        "failed: its worker died 3 times, at last: struck by lightning" in capsys.readouterr().err
+    )
+    assert out.record("lenet") is None
+
+
+@pytest.mark.usefixtures("brief_lenet")
+def test_all_skips_what_is_finished(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["train", "--all", "--out", str(tmp_path / "out"), "--precision", "float32"]
+    assert main(command) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'out' / 'lenet.safetensors'}\n"
+    for words in ([], ["--jobs", "2"]):
+        assert main([*command, *words]) == 0
+        assert capsys.readouterr().out == ""
+
+
+def test_networks_that_become_the_zoos_come_before_what_is_learned_from_them() -> None:
+    names = ["lenet_inverse_relu2-same_set", "mnist_judge", "lenet"]
+    assert Checkpoints.of_the_zoo().stages(names) == [["lenet"], names[:2]]
+    assert Checkpoints(Path("out")).stages(names) == [names]

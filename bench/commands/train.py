@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from argparse import ArgumentParser, Namespace
-from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ...zoo.cards import write_card
 from ...zoo.choices import PRECISIONS
 from ...zoo.errors import MisuseError
-from ...zoo.files import ensure_writable, write_text
-from ...zoo.manifests import FOLDER, add_record, manifest, read_record
-from ...zoo.records import Record
+from ...zoo.files import ensure_writable
+from ...zoo.manifests import manifest
+from .engine_options import add_engine, engine_of
 from .info import what_it_took
 from .options import add_device, folder
+
+if TYPE_CHECKING:
+    from ..engines.choosing import Wanted
+    from ..referee.checkpoints import Checkpoints
 
 
 def add(parser: ArgumentParser) -> None:
@@ -46,55 +48,73 @@ def add(parser: ArgumentParser) -> None:
         help="of forward and backward passes; auto is bfloat16 where the device computes it "
         "natively and float32 elsewhere, where bfloat16 is many times slower (default: auto)",
     )
+    add_engine(parser)
     parser.epilog = (
         "Progress is kept after every epoch in the cache folder ($SPLITZOO_CACHE): a run that was\n"
         "interrupted goes on, and ends in the same weights as one that was not. After ten steps\n"
         "each training says how long it will take here. With --all, what is finished by the\n"
         "present recipe, of the present target, is skipped. Load the result with load_split,\n"
-        "load_inverse, load_shadow or load_judge and path='checkpoints/NAME.safetensors'."
+        "load_inverse, load_shadow or load_judge and path='checkpoints/NAME.safetensors'.\n\n"
+        "With --adopt targets are trained before what is learned from them. Machines of Ray and\n"
+        "Slurm must see the folder under one path; give jobs of Slurm the time that they need.\n\n"
+        "  splitzoo train --all --jobs 2\n"
+        "  splitzoo train --all --engine slurm --threads 8 --sbatch time=240"
     )
 
 
 def run(options: Namespace) -> int:
     if bool(options.names) == options.all:
         raise MisuseError("name the checkpoints to train, or give --all; `splitzoo list` has them")
-    from ...zoo import describe_device, pick_device, pick_precision
-    from ..referee.offline import is_finished, progress_path, train, trainable, write
+    from ..referee.checkpoints import Checkpoints
+    from ..referee.offline import known, trainable
 
-    device = pick_device(options.device)
+    wanted = engine_of(options)
+    wanted.here()
+    checkpoints = Checkpoints.of_the_zoo() if options.adopt else Checkpoints(options.out)
+    names = list(options.names or trainable())
+    for name in names:
+        known(name)
+    work = _by_workers if wanted.elsewhere else _here
+    return work(names, checkpoints, wanted, options)
+
+
+def _here(names: list[str], to: Checkpoints, wanted: Wanted, options: Namespace) -> int:
+    """Train one after another in this process."""
+    from ...zoo import describe_device, pick_precision
+    from ..engines.training import reached
+
+    device = wanted.here()
     precision = pick_precision(options.precision, device)
     print(f"training in {precision} on {describe_device(device)}", file=sys.stderr)
-    destination = FOLDER if options.adopt else options.out
-    for name in options.names or trainable():
+    for name in names:
         # Asked anew each time: a target that was just retrained leaves its networks behind.
-        if options.all and is_finished(name, _record(name, options)):
+        if options.all and not to.lacks(name):
             continue
         _say_what_it_took(name)
-        trained = train(
-            name, device, precision=precision, before=lambda: ensure_writable(destination)
-        )
-        record = write(name, trained, destination)
-        if options.adopt:
-            add_record(record)
-            write_card(record)
-        else:
-            text = json.dumps(asdict(record), indent=2, ensure_ascii=False) + "\n"
-            write_text((destination / name).with_suffix(".json"), text)
-        progress_path(name).unlink(missing_ok=True)  # the network is stored
-        reached = ", ".join(f"{key} {value}" for key, value in record.reached.items())
-        print(f"{name}: {reached}", file=sys.stderr)
-        print(destination / record.file, flush=True)
+        record = to.train(name, device, precision)
+        to.settle(record)
+        print(f"{name}: {reached(record)}", file=sys.stderr)
+        print(to.folder / record.file, flush=True)
     return 0
 
 
-def _record(name: str, options: Namespace) -> Record | None:
-    """The record of a checkpoint as it stands where this run would write it."""
-    if options.adopt:
-        return manifest().records.get(name)
-    path = options.out / f"{name}.json"
-    if not path.is_file() or not (options.out / f"{name}.safetensors").is_file():
-        return None
-    return read_record(path)
+def _by_workers(names: list[str], to: Checkpoints, wanted: Wanted, options: Namespace) -> int:
+    """Train side by side; networks that others rest on come first."""
+    from ..engines.training import train_all
+
+    ensure_writable(to.folder)
+    for stage in to.stages(names):
+        asked = [name for name in stage if not options.all or to.lacks(name)]
+        if not asked:
+            continue
+        with wanted.workers(len(asked), options.out / "jobs") as (workers, where):
+            print(f"{len(asked)} to train, {where}", file=sys.stderr)
+            records = train_all(asked, to, options.precision, workers)
+        for record in filter(None, records):
+            print(to.folder / record.file, flush=True)
+        if None in records:
+            return 1
+    return 0
 
 
 def _say_what_it_took(name: str) -> None:

@@ -11,7 +11,8 @@ from ...zoo import SplitzooError
 from ...zoo.errors import one_line
 from ..referee.workers import line_of
 from .attacking import AttackItem
-from .items import Answer
+from .items import Answer, Item
+from .training import TrainItem
 
 
 def answer(text: str) -> str:
@@ -20,7 +21,7 @@ def answer(text: str) -> str:
     An error that nobody foresaw is printed, and its line is the answer.
     """
     try:
-        item = msgspec.json.decode(text, type=AttackItem)
+        item: Item = msgspec.json.decode(text, type=AttackItem | TrainItem)
         torch.set_num_threads(item.threads)
         return Answer(note=item.carry_out()).encoded()
     except SplitzooError as error:

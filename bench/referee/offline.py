@@ -92,7 +92,7 @@ def train(
     `before` is called once the name is known to be good, before any work. Raises
     UnknownNameError for a name that is not in `trainable()`.
     """
-    what = _checked(name)
+    what = known(name)
     before()
     conditions = Conditions(
         precision=pick_precision(precision, device),
@@ -104,7 +104,7 @@ def train(
 
 def estimate(name: str, device: torch.device, *, precision: str = "auto") -> float:
     """Seconds that training a checkpoint would take here, from its first ten steps."""
-    what = _checked(name)
+    what = known(name)
     conditions = Conditions(pick_precision(precision, device), estimate_only=True)
     try:
         _train(name, what, device, conditions)
@@ -118,11 +118,12 @@ def progress_path(name: str) -> Path:
     return cache_dir() / "training" / f"{name}.safetensors"
 
 
-def _checked(name: str) -> Run | str:
-    known = trainable()
-    if name not in known:
-        raise UnknownNameError("trainable checkpoint", name, known)
-    return known[name]
+def known(name: str) -> Run | str:
+    """What `trainable()` has under that name; UnknownNameError where it has nothing."""
+    found = trainable()
+    if name not in found:
+        raise UnknownNameError("trainable checkpoint", name, found)
+    return found[name]
 
 
 def _rests_on(what: Run | str) -> dict[str, str]:
