@@ -196,6 +196,20 @@ def test_a_curve_stands_where_its_numbers_do(store: ResultStore) -> None:
         assert dict(chart.names)["relu2"] == point.x
 
 
+def test_a_row_that_no_longer_counts_leaves_the_site(store: ResultStore, tmp_path: Path) -> None:
+    """What is the reader's own stays."""
+    out = tmp_path / "site"
+    write_site(store, "paper10", out)
+    (out / "rows" / "mine.html").write_text("mine", "utf-8")
+    (out / "CNAME").write_text("example.org", "utf-8")
+    pages = set(out.rglob("*"))
+    store.path(CELL, "rmle", 0).unlink()
+    write_site(store, "paper10", out)
+    gone = {path.name for path in pages - set(out.rglob("*"))}
+    name = "white_box.lenet-conv1.rmle"
+    assert gone == {f"{name}{end}" for end in (".html", ".js", ".png", ".all.png")}
+
+
 @pytest.mark.parametrize("what", ["nothing", "a file in the way", "no such profile"])
 def test_what_cannot_be_done_is_said_in_a_line(
     what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

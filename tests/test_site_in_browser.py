@@ -90,6 +90,8 @@ def test_a_layer_is_chosen_and_the_address_says_which(page: Any, site: str) -> N
     page.wait_for_function("[...document.querySelectorAll('.cards img')].some(i => i.naturalWidth)")
     page.go_back()
     assert page.locator("h2:visible").first.inner_text() == "LeNet, cut behind relu2"
+    page.locator(".chart:visible [data-to='lenet/conv1']").first.locator("circle").click()
+    assert page.locator("h2:visible").first.inner_text() == "LeNet, cut behind conv1"
 
 
 def test_the_address_of_a_layer_opens_it(page: Any, site: str) -> None:
@@ -140,7 +142,7 @@ def test_rows_are_filtered_and_the_address_brings_them_back(
     page.get_by_label("setting").select_option("white_box")
     assert sorted(shown_rows(page, "th[scope=row]")) == ["Affine inversion", "rMLE°"]
     assert page.locator("output").inner_text() == "2 of 3 rows"
-    marks = page.locator(".chart >> nth=0").locator("a[data-name]:not([hidden])")
+    marks = page.locator(".chart >> nth=0").locator("[data-name]:not([hidden])")
     assert marks.count() == 2, "the chart shows what the table does"
     page.get_by_label("attack").select_option("rmle")
     assert shown_rows(page, "th[scope=row]") == ["rMLE°"]

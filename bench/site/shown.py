@@ -19,6 +19,7 @@ from ..scenarios import Scenario
 from ..score.means import Mean, mean
 from ..score.metric import Metric, metrics_of
 from ..score.metrics.ssim import RECOGNISABLE_SSIM
+from .pictures import places
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,11 @@ class Shown:
     def recognisable(self) -> bool:
         """Whether its mean SSIM is above what counts as unrecognisable."""
         return self.figures["ssim"].mean.value > RECOGNISABLE_SSIM
+
+    @property
+    def pictured(self) -> int:
+        """How many of its images stand side by side."""
+        return len(places(self.row))
 
     @property
     def citation(self) -> str:

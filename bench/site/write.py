@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...attacks import SETTINGS, Capability
-from ...zoo.files import write_atomically
+from ...zoo.files import write_atomically, write_text
 from ..report.leaderboard import WHAT
 from ..report.provenance import fields_of
 from ..report.rows import Row, failures, rows
@@ -22,13 +22,15 @@ from ..store.result import BENCHMARK_VERSION
 from .cells import chains
 from .defended import defended
 from .images import image_data, image_page
-from .pictures import places, sheet
+from .pictures import ACROSS, places, sheet
 from .reproduction import emphasised, paper_page
 from .shown import Shown
 from .table import table_page
 
 HERE = Path(__file__).parent
 ASSETS = HERE / "assets"
+#: What was written, a path a line, so that the next site knows what to delete.
+LIST = "files.txt"
 #: The pages, in the order in which every page links them, and what they are called there.
 PAGES = {
     "index": "What leaks where",
@@ -48,29 +50,39 @@ def write_site(store: ResultStore, profile: str, out: Path) -> Path:
     results = ordered(rows(stored))
     if not results:
         raise store.nothing("current results", profile)
+    written = []
     for name, content in _files(results, failures(stored), store):
         write_atomically(out / name, content)
+        written.append(name)
+    _forget(out, written)
     return out / "index.html"
+
+
+def _forget(out: Path, written: Sequence[str]) -> None:
+    """Delete what an earlier site wrote below `out` that this one did not: a row that no longer
+    counts shall not stay published."""
+    listed = out / LIST
+    earlier = listed.read_text("utf-8").splitlines() if listed.is_file() else []
+    write_text(listed, "".join(f"{name}\n" for name in written))
+    for name in set(earlier) - set(written):
+        path = out / name
+        if path.parent in (out / "rows", out / "pictures"):
+            path.unlink(missing_ok=True)
 
 
 def _files(
     results: Sequence[Row], failed: Sequence[str], store: ResultStore
 ) -> Iterator[tuple[str, bytes]]:
-    """Every file by its path below the site's folder."""
+    """Every file by its path below the site's folder, pages after what they show."""
     for asset in sorted(ASSETS.iterdir()):
         yield asset.name, asset.read_bytes()
-    shown = [Shown(row) for row in results]
-    environment = _environment(results[0].profile)
-    common = {"rows": shown, "chains": chains(results), "failed": failed, "pages": PAGES}
-    common.update(table_page(shown))
-    common.update(paper_page(results))
-    common["defended"] = defended(shown)
-    for name in PAGES:
-        yield f"{name}.html", _render(environment, f"{name}.html", page=name, **common)
     for dataset in dict.fromkeys(row.scenario.target.dataset.name for row in results):
         secrets = evaluation_set(dataset, results[0].profile).images
+        ten = evaluation_set(dataset, "paper10").images
         yield f"pictures/{dataset}.all.png", sheet(secrets.pixels)
-        yield f"pictures/{dataset}.png", sheet(evaluation_set(dataset, "paper10").images.pixels)
+        yield f"pictures/{dataset}.png", sheet(ten.pixels[:ACROSS])
+    shown = [Shown(row) for row in results]
+    environment = _environment(results[0].profile)
     for each in shown:
         images = store.recovered(each.row.results[0])  # of several seeds the first is shown
         yield f"pictures/{each.name}.all.png", sheet(images)
@@ -78,6 +90,17 @@ def _files(
         page = _render(environment, "row.html", page="row", pages=PAGES, **image_page(each))
         yield f"rows/{each.name}.html", page
         yield f"rows/{each.name}.js", image_data(each)
+    given = {
+        "chains": chains(results),
+        "defended": defended(shown),
+        "failed": failed,
+        "pages": PAGES,
+        "rows": shown,
+        **table_page(shown),
+        **paper_page(results),
+    }
+    for name in PAGES:
+        yield f"{name}.html", _render(environment, f"{name}.html", page=name, **given)
 
 
 def _environment(profile: str) -> Environment:

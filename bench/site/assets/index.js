@@ -13,7 +13,7 @@
     for (const link of links) {
       const chosen = link.dataset.network
         ? link.dataset.network === network
-        : link.hash === "#" + name || decodeURIComponent(link.hash) === "#" + name;
+        : decodeURIComponent(link.hash.slice(1)) === name;
       chosen ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current");
     }
     for (const band of document.querySelectorAll(".here"))
@@ -28,11 +28,11 @@
   addEventListener("hashchange", follow);
   addEventListener("click", (event) => {
     // Stay where the reader is: to follow the link would scroll, and take the focus with it.
-    const link = event.target.closest("a");
-    const name = link && decodeURIComponent((link.getAttribute("href") ?? "").replace(/^#/, ""));
+    const link = event.target.closest("a, [data-to]");
+    const name = link?.dataset.to ?? decodeURIComponent(link?.hash?.slice(1) ?? "");
     if (!cells.has(name) || event.metaKey || event.ctrlKey) return;
     event.preventDefault();
-    if (name !== named()) history.pushState(null, "", link.getAttribute("href"));
+    if (name !== named()) history.pushState(null, "", `#${name}`);
     choose(name);
   });
 }

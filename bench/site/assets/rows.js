@@ -6,7 +6,7 @@
   const table = document.querySelector("table.rows");
   const lines = [...table.tBodies[0].rows];
   const heads = [...table.tHead.rows[0].cells];
-  const marks = document.querySelectorAll(".chart a[data-name]");
+  const marks = document.querySelectorAll(".chart [data-name]");
   const section = document.querySelector("#compare");
   const side = section.querySelector("table");
   const fields = [...form.elements].filter((each) => each.name);
@@ -79,8 +79,9 @@
       rows.push(made);
     };
     const text = (line, place) => line.cells[place].textContent.trim();
-    row("", columns.map((line) => {
+    row("pictures", columns.map((line) => {
       const pair = element("div", picture(line.dataset.set, "the originals"), "pair");
+      pair.style.setProperty("--n", line.dataset.pictured);
       pair.append(picture(line.dataset.name, `what ${text(line, 1)} recovers`));
       return pair;
     }));
@@ -138,6 +139,8 @@
     compare();
     write();
   });
+  for (const mark of marks)
+    mark.addEventListener("click", () => location.assign(`rows/${encodeURIComponent(mark.dataset.name)}.html`));
   addEventListener("hashchange", read);
   read();
 }
