@@ -100,6 +100,7 @@ def test_the_first_page_shows_the_strongest_attack_of_each_setting(
     assert 'id="lenet/conv1"' in page
     assert 'id="lenet/relu1"' not in page, "nobody measured it"
     assert "White-box and Black-box adversaries were not tried here." in words, "at relu2"
+    assert page.count('class="partial"') == 3, "both layers' bars, and the key"
 
 
 def test_its_pictures_are_the_stored_images(store: ResultStore, tmp_path: Path) -> None:

@@ -90,6 +90,11 @@ class Cell:
         ]
 
     @property
+    def example(self) -> Shown:
+        """One of its rows; all show the same originals."""
+        return next(family.best for family in self.families if family.best)
+
+    @property
     def untried(self) -> list[str]:
         """The families none of whose settings was attacked."""
         return [family.title for family in self.families if family.best is None]

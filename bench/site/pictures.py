@@ -26,7 +26,7 @@ def sheet(pixels: Tensor) -> bytes:
     flat = grid.reshape(lines * height, across * width, channels)
     picture = Image.fromarray((flat[..., 0] if channels == 1 else flat).contiguous().numpy())
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
+    picture.save(buffer, format="PNG", compress_level=4)
     return buffer.getvalue()
 
 
