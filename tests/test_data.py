@@ -104,9 +104,21 @@ def test_paper10_is_the_papers_and_part_of_standard(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", all_datasets())
+def test_full_is_the_reserve_and_holds_standard(name: str) -> None:
+    full, standard = evaluation_set(name, "full"), evaluation_set(name)
+    test = load_dataset(name, "test")
+    assert full.indices.tolist() == holding(name, "reserve").indices.tolist()
+    assert torch.equal(full.images.pixels, test.pixels[full.indices])
+    assert torch.equal(full.images.labels, test.labels[full.indices])
+    first = full.indices.view(10, 100)[:, :10].flatten()
+    assert first.tolist() == standard.indices.tolist()
+    assert len({full.sha256, standard.sha256}) == 2
+
+
+@pytest.mark.parametrize("name", all_datasets())
 def test_no_evaluation_image_is_trained_or_tuned_on(name: str) -> None:
     """By content, not by index: the training part holds no copy of an evaluation image."""
-    secret = {image.numpy().tobytes() for image in evaluation_set(name).images.pixels}
+    secret = {image.numpy().tobytes() for image in evaluation_set(name, "full").images.pixels}
     train = {image.tobytes() for image in load_dataset(name, "train").pixels.numpy()}
     assert not secret & train
     tuning, indices = tuning_images(name, 2)

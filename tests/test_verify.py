@@ -194,6 +194,13 @@ def test_fresh_images_are_nobodys(published: Result) -> None:
     assert not set(draws[0]) & set(holding("mnist", "same_distribution").indices.tolist())
 
 
+def test_a_row_of_the_whole_reserve_has_no_fresh_images(published: Result) -> None:
+    run = run_of(published)
+    whole = replace(run, scenario=run.scenario.on("full"))
+    with pytest.raises(MisuseError, match="no images but the public ones and the row's own"):
+        fresh_images(whole, 30, torch.Generator())
+
+
 def test_only_what_can_be_trained_anew_is(published: Result) -> None:
     store = ResultStore(PUBLISHED)
     other = next(each for each in store.all("standard") if each.scenario.network == "cifar_cnn")

@@ -118,7 +118,8 @@ def add_profile(parser: ArgumentParser, default: str) -> None:
         "--profile",
         default=default,
         metavar="|".join(PROFILES),
-        help="which test images: the paper's ten, or ten of each class (default: %(default)s)",
+        help="which test images: the paper's ten, ten of each class, or a hundred of each, the "
+        "whole reserve, which fresh draws are taken from (default: %(default)s)",
     )
 
 

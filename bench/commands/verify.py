@@ -19,6 +19,7 @@ from .options import (
     limits_of,
     published_or_local,
     store_of,
+    warn,
     whole_number,
 )
 
@@ -78,6 +79,8 @@ def add(parser: ArgumentParser) -> None:
         "same images may differ by 0.5 dB and 0.02 SSIM, and above 45 dB at will; public images\n"
         "may come out better than fresh ones by 1.5 joint 95 % intervals. What was found is\n"
         "stored with the result, beside what it reports.\n\n"
+        "Fresh images come from the reserve, which profile full attacks whole: they are fresh\n"
+        "only where nobody chose anything by results of that profile, and a row of it has none.\n\n"
         "  splitzoo verify --only lenet --whole\n"
         "  splitzoo verify --only inverse_network --fresh-draw 7\n"
         "  splitzoo verify --only lenet/conv1 --fresh-target 1\n\n"
@@ -97,6 +100,8 @@ def run(options: Namespace) -> int:
     for number, result in enumerate(results, start=1):
         name = f"{result.where.key} {result.label}"
         print(f"[{number}/{len(results)}] {name} …", file=sys.stderr, flush=True)
+        if check.how == "fresh_draw" and is_known_whole(result, store):
+            warn([f"{name} has met these images in profile full: they are fresh to nobody"])
         found = verify(result, check, device, limits)
         borne_out = borne_out and found.agrees
         verdict = "borne out" if found.agrees else "NOT BORNE OUT"
@@ -106,6 +111,11 @@ def run(options: Namespace) -> int:
     if not options.dry_run:
         print("\nthe leaderboard shows it after `splitzoo leaderboard`")
     return 0 if borne_out else 1
+
+
+def is_known_whole(result: Result, store: ResultStore) -> bool:
+    """Whether the row stands there for profile full too, whose images fresh draws come from."""
+    return store.path(result.where.on("full"), result.label, result.seed).is_file()
 
 
 def check_of(options: Namespace) -> Check:

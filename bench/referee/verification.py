@@ -164,16 +164,21 @@ def _images(result: Result, run: Run, check: Check) -> _Shown:
 
 
 def fresh_images(run: Run, count: int, generator: torch.Generator) -> tuple[Images, list[Any]]:
-    """Images of the reserve that are no evaluation images, and their positions in the test part.
+    """Images of the reserve that are neither public nor the row's own, and their positions in the
+    test part.
 
-    MisuseError where the reserve has no others.
+    MisuseError where the reserve has no others, as for a row of profile full.
     """
     dataset = run.scenario.target.dataset.name
     reserve = holding(dataset, "reserve")
-    public = set(run.scenario.on("standard").evaluation().indices.tolist())
+    known = (run.scenario, run.scenario.on("standard"))
+    public = {index for each in known for index in each.evaluation().indices.tolist()}
     rest = torch.tensor([each for each in reserve.indices.tolist() if each not in public])
     if not len(rest):
-        raise MisuseError(f"the reserve of {dataset} has no images but the public ones")
+        raise MisuseError(
+            f"the reserve of {dataset} has no images but the public ones and the row's own; run "
+            "it again with --sample or --whole"
+        )
     chosen = rest[torch.randperm(len(rest), generator=generator)[:count]].sort().values
     return replace(reserve, indices=chosen).load(), chosen.tolist()
 

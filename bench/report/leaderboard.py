@@ -29,6 +29,7 @@ from .comparison import (
     sweep_sentence,
 )
 from .figures import Picture, draw, pictures
+from .pace import pace
 from .provenance import provenance
 from .rows import Row, failures, rows
 from .standing import standing
@@ -74,6 +75,7 @@ are in *italics*, as the paper shades them.
 WHAT = {
     "standard": "the first ten test images of each class, 100 a data set",
     "paper10": "the paper's ten images, one of each class",
+    "full": "the reserve, the first hundred test images of each class, 1,000 a data set",
 }
 
 
@@ -144,6 +146,8 @@ def render(store: ResultStore, profile: str, path: Path) -> str:
     for setting, group in groupby(results, lambda result: result.scenario.setting.name):
         parts.append(_section(setting, list(group), drawn, path))
     parts.append(_takeaways(results))
+    if profile == "standard":
+        parts.append(pace(stored, path))
     return "\n".join(parts)
 
 

@@ -1,7 +1,9 @@
-"""The evaluation images: embedded in the repository, the same for everyone, never trained on.
+"""The evaluation images: the same for everyone, never trained on.
 
 `standard` is the first ten test images of each class (100 a data set); `paper10`, the paper's
-ten images, is the first of each class and so is contained in it.
+ten images, is the first of each class and so is contained in it. Both are embedded in the
+repository. `full` is the reserve that contains them, the first tenth of each class (1,000 a data
+set), out of the downloaded test part.
 """
 
 from __future__ import annotations
@@ -16,7 +18,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-from ...zoo import DataUnavailableError, Images, UnknownNameError, get_dataset, load_dataset
+from ...zoo import (
+    DataUnavailableError,
+    Images,
+    UnknownNameError,
+    get_dataset,
+    holding,
+    load_dataset,
+)
 from ...zoo.tensor_files import tensors_as_bytes, write_tensors
 from . import PROFILES
 
@@ -36,7 +45,7 @@ class EvaluationSet:
     Attributes:
         images: `pixels` uint8 N×C×H×W and `labels` N.
         indices: N positions in the data set's test part.
-        sha256: of the embedded file that they were read from.
+        sha256: of the embedded file that they were read from, or of what such a file would hold.
     """
 
     images: Images
@@ -59,6 +68,8 @@ def evaluation_set(dataset: str, profile: str = "standard") -> EvaluationSet:
     Raises UnknownNameError, and DataUnavailableError where the embedded file is damaged.
     """
     check_profile(profile)
+    if profile == "full":
+        return _reserve(dataset)
     tensors, sha256 = _embedded(dataset)
     per_class = PROFILES[profile]
     rows = torch.cat(
@@ -69,6 +80,15 @@ def evaluation_set(dataset: str, profile: str = "standard") -> EvaluationSet:
     )
     images = Images(tensors["images"], tensors["labels"]).subset(rows)
     return EvaluationSet(images, tensors["indices"][rows], sha256)
+
+
+@cache
+def _reserve(dataset: str) -> EvaluationSet:
+    """The whole reserve, class by class, as `holding` has it."""
+    reserve = holding(dataset, "reserve")
+    images = reserve.load()
+    content = tensors_as_bytes(_tensors(images, reserve.indices))
+    return EvaluationSet(images, reserve.indices, hashlib.sha256(content).hexdigest())
 
 
 @cache
@@ -98,8 +118,11 @@ def first_of_each_class(labels: Tensor) -> Tensor:
 def evaluation_tensors(test: Images) -> dict[str, Tensor]:
     """What an embedded file holds, from the data set's test part."""
     indices = first_of_each_class(test.labels)
-    chosen = test.subset(indices)
-    return {"images": chosen.pixels, "labels": chosen.labels, "indices": indices}
+    return _tensors(test.subset(indices), indices)
+
+
+def _tensors(images: Images, indices: Tensor) -> dict[str, Tensor]:
+    return {"images": images.pixels, "labels": images.labels, "indices": indices}
 
 
 def write_evaluation_set(dataset: str, test: Images, folder: Path = FOLDER) -> Path:
