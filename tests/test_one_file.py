@@ -237,6 +237,6 @@ def test_one_file_each_and_everything_meets_everything(grown: Path) -> None:
     assert 'id="tiny/stem"' in first
     assert "Linear inverse" in every
     assert "mean absolute error" in every
-    assert "levels-step0.25" in defences
+    assert "step 0.25" in defences
     origins = (grown.parent / "results" / "paper10" / "provenance.md").read_text("utf-8")
     assert "(calibrated)" in origins

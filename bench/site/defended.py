@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 
 from ...zoo import Defence
 from .curve import ENDS, Curve, curve
@@ -37,7 +37,7 @@ def defended(rows: Sequence[Shown]) -> list[Defended]:
             if row.where.target.name == target
             and (row.where.defence is None or row.where.defence.name == name)
         ]
-        labels = [BARE, *[each.label for each in _by_knob(mine)]]
+        labels = [BARE, *[_knobs(each) for each in _by_knob(mine)]]
         curves = [curve(mine, labels, _called, metric) for metric in ENDS]
         found.append(Defended(kind, target, curves))
     return found
@@ -52,5 +52,9 @@ def _by_knob(rows: Sequence[Shown]) -> list[Defence]:
         return there
 
 
+def _knobs(defence: Defence) -> str:
+    return ", ".join(f"{name} {value}" for name, value in asdict(defence).items()) or defence.label
+
+
 def _called(row: Shown) -> str:
-    return BARE if row.where.defence is None else row.where.defence.label
+    return BARE if row.where.defence is None else _knobs(row.where.defence)

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...attacks import SETTINGS, Capability
-from ...zoo.files import write_atomically, write_text
+from ...zoo.files import storage_errors
 from ..report.leaderboard import WHAT
 from ..report.provenance import fields_of
 from ..report.rows import Row, failures, rows
@@ -52,10 +52,17 @@ def write_site(store: ResultStore, profile: str, out: Path) -> Path:
         raise store.nothing("current results", profile)
     written = []
     for name, content in _files(results, failures(stored), store):
-        write_atomically(out / name, content)
+        _put(out / name, content)
         written.append(name)
     _forget(out, written)
     return out / "index.html"
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Write a file without waiting for the disk: what a kill leaves torn is soon made again."""
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
 def _forget(out: Path, written: Sequence[str]) -> None:
@@ -63,7 +70,7 @@ def _forget(out: Path, written: Sequence[str]) -> None:
     counts shall not stay published."""
     listed = out / LIST
     earlier = listed.read_text("utf-8").splitlines() if listed.is_file() else []
-    write_text(listed, "".join(f"{name}\n" for name in written))
+    _put(listed, "".join(f"{name}\n" for name in written).encode())
     for name in set(earlier) - set(written):
         path = out / name
         if path.parent in (out / "rows", out / "pictures"):
@@ -94,6 +101,7 @@ def _files(
         "chains": chains(results),
         "defended": defended(shown),
         "failed": failed,
+        "notes": store.is_published,
         "pages": PAGES,
         "rows": shown,
         **table_page(shown),
