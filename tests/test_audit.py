@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import time
 from argparse import ArgumentTypeError
 from html.parser import HTMLParser
 from pathlib import Path
@@ -29,6 +30,7 @@ from splitzoo.bench.audit.division import divide
 from splitzoo.bench.audit.exact import is_affine
 from splitzoo.bench.audit.judging import LabelReader, judge_of
 from splitzoo.bench.audit.network import module_of
+from splitzoo.bench.audit.pace import Stopwatch
 from splitzoo.bench.audit.pictures import strip
 from splitzoo.bench.audit.reading import read_images
 from splitzoo.bench.audit.record import Attacked, Audit, Cost, CutAudit, Limits
@@ -75,6 +77,19 @@ def number():
 
 def needy(size):
     return nn.Linear(size, 2)
+
+def half():
+    return build().half()
+
+def leaves():
+    raise SystemExit(3)
+
+class Several(nn.Sequential):
+    def __init__(self):
+        super().__init__(*build())
+
+    def forward(self, images):
+        return super().forward(images), 1
 
 def texts():
     return ["no image"] * 5
@@ -127,13 +142,15 @@ def test_an_audit_from_file_and_folder_to_report(
     for attacker in (Decoder, Descent, Shadow):
         monkeypatch.setattr(attacker, "MOST", 60)
     monkeypatch.setattr(Shadow, "ITERATIONS", 100)
+    (photos / "dark" / "torn.png").write_bytes(b"no picture")
     out = tmp_path / "out"
-    asked = ["audit", f"{net}:build", "--images", str(photos), "--at", "1,2", "--budget", "3m"]
+    asked = ["audit", f"{net}:build", "--images", str(photos), "--at", "1,2", "--budget", "3h"]
     assert main([*asked, "--out", str(out), "--device", "cpu"]) == 0
     assert "report" in capsys.readouterr().out
     found = read(out)
     assert [cut["at"] for cut in found["cuts"]] == ["1", "2"]
     assert (found["images"]["held"], found["images"]["scored"]) == (36, 12)
+    assert found["images"]["skipped"] == ["dark/torn.png (UnidentifiedImageError)"]
     first = found["cuts"][0]
     assert first["cost"]["bytes"] == 8 * 16 * 16 * 4
     assert first["cost"]["multiply_adds"] == 8 * 3 * 9 * 16 * 16
@@ -151,6 +168,7 @@ def test_an_audit_from_file_and_folder_to_report(
         assert most > 2 * sum(found["floor"]["ssim"])  # it leaks, and that shows
     report = (out / "report.md").read_text("utf-8")
     assert "What Sequential of net.py leaks" in report
+    assert "Files that were skipped: dark/torn.png" in report
     assert "No cut of this network that was tried hides its input" in report
     assert "the edge with its weights" in report
     check_page(out, ["1", "2"])
@@ -163,10 +181,10 @@ def at_once(cut: Cut, key: str, *_: Any) -> tuple[CutAudit, dict[str, torch.Tens
     at = cut.target.split
     images = {found.key: cut.scored.pixels}
     shape = list(cut.target.feature_shape)
-    return CutAudit(at, key, shape, cost, [found], seconds=3.0), images
+    return CutAudit(at, key, shape, cost, [found], seconds=300.0), images
 
 
-def audited(net: Path, photos: Path, out: Path, at: str, budget: float = 8.0) -> Audit:
+def audited(net: Path, photos: Path, out: Path, at: str, budget: float = 800.0) -> Audit:
     module, images = module_of(f"{net}:build"), read_images(photos)
     return audit_module(module, images, out, at=at.split(","), budget=budget)
 
@@ -206,14 +224,14 @@ def test_an_interrupted_audit_goes_on_where_it_stopped(
 def test_more_cuts_than_the_budget_bears_are_left_out_and_named(
     net: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schedule, "least_seconds", lambda cut: 3.0)
+    monkeypatch.setattr(schedule, "least_seconds", lambda cut: 300.0)
     monkeypatch.setattr(running, "audit_cut", at_once)
     audit = audited(net, photos, tmp_path / "out", "0,1,2")
     assert [cut.at for cut in audit.cuts] == ["0", "2"]
     assert audit.left_out == [
-        "1, for which the budget does not suffice; all of these take 3 s more"
+        "1, for which the budget does not suffice; all of these take 6 min more"
     ]
-    again = audited(net, photos, tmp_path / "out", "0,1,2")  # nothing is left for the third
+    again = audited(net, photos, tmp_path / "out", "0,1,2")  # too little is left for the third
     assert [cut.at for cut in again.cuts] == ["0", "2"]
 
 
@@ -226,7 +244,7 @@ def test_an_attack_that_fails_is_left_out_with_its_reason(
     monkeypatch.setattr(Decoder, "MOST", 60)
     monkeypatch.setattr(Descent, "plan", fails)
     monkeypatch.setattr(Shadow, "plan", fails)
-    (cut,) = audited(net, photos, tmp_path, "1", budget=120.0).cuts
+    (cut,) = audited(net, photos, tmp_path, "1", budget=9000.0).cuts
     assert [each.family for each in cut.attacked] == ["black_box"]
     assert cut.left_out[0] == "white-box: it failed with RuntimeError: no room"
 
@@ -238,7 +256,7 @@ def test_an_affine_edge_is_solved_by_who_holds_it_and_by_who_may_ask_it(
         file.unlink()
     module = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(1176, 2))
     module[0].weight.data.normal_(generator=torch.Generator().manual_seed(0))
-    audit = audit_module(module, read_images(photos), tmp_path, at=["0"], budget=60.0)
+    audit = audit_module(module, read_images(photos), tmp_path, at=["0"], budget=9000.0)
     found = {each.family: each for each in audit.cuts[0].attacked}
     for family in ("white_box", "black_box"):
         assert found[family].attack == "affine_inversion"
@@ -262,16 +280,21 @@ def test_an_edge_is_affine_if_it_answers_a_mean_with_a_mean(net: Path, photos: P
 
 
 def test_a_query_free_adversary_needs_labels_that_are_the_networks_classes(
-    net: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    net: Path,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (photos / "third").mkdir()
     Image.new("RGB", (16, 16)).save(photos / "third" / "0.png")  # the network has two classes
     monkeypatch.setattr(Decoder, "MOST", 60)
     monkeypatch.setattr(Descent, "MOST", 60)
-    (cut,) = audited(net, photos, tmp_path, "1", budget=120.0).cuts
+    (cut,) = audited(net, photos, tmp_path, "1", budget=9000.0).cuts
     assert {each.family for each in cut.attacked} == {"white_box", "black_box"}
     (reason,) = cut.left_out
     assert reason.startswith("query-free: it needs labels: put the images into a sub-folder")
+    assert f"left out: {reason}" in capsys.readouterr().err
 
 
 POINTS = [
@@ -521,6 +544,17 @@ def test_images_of_several_sizes_are_brought_to_one(photos: Path) -> None:
     assert pictures.pixels[wide].unique().tolist() == [9]
 
 
+def test_seconds_pass_faster_than_work_where_others_share_the_processor() -> None:
+    watch, shared = Stopwatch(torch.device("cpu")), Stopwatch(torch.device("cpu"))
+    while watch.seconds < 0.2 or time.process_time() - watch.computed < 0.15:
+        sum(range(1000))
+    before = shared.crowding
+    assert before >= 1
+    time.sleep(2)  # as if others computed
+    assert shared.crowding > before + 1
+    assert Stopwatch(torch.device("cuda")).crowding == 1
+
+
 @pytest.mark.parametrize(
     ("parse", "text", "value"),
     [
@@ -718,6 +752,11 @@ def test_modules_that_are_least_nested_are_chosen_from_the_first_weights_on() ->
         ("net.py:unsound", [], 2, "load sound weights"),
         ("net.py:Tangled", ["--at", "layer"], 2, "no place separates this module"),
         ("net.py:Picky", [], 2, "cannot be cut in two"),
+        ("net.py:half", [], 2, "give it as .float()"),
+        ("net.py:leaves", [], 2, "called without arguments: SystemExit"),
+        ("net.py:build", ["--size", "20"], 2, "--size with its H×W"),
+        ("net.py:build", ["--images", "gray.npy"], 2, "as many channels as it takes"),
+        ("net.py:Several", ["--at", "0"], 2, "wrap it in a module that returns the tensor"),
         ("net.py:build", ["--at", "relu1"], 2, "unknown place to cut"),
         ("net.py:build", ["--at", "1,11"], 2, "did you mean '1'"),
         ("net.py:build", ["--budget", "0.01s"], 2, "give --budget of"),
@@ -783,6 +822,7 @@ def bad_files(net: Path) -> None:
     Path("x.pt").write_bytes(b"")
     Path("w.pt").write_bytes(b"")
     np.save("flat.npy", np.zeros((4, 16, 16), dtype=np.uint8))
+    np.save("gray.npy", np.arange(9 * 256).reshape(9, 1, 16, 16) / 9 / 256)
     np.save("far.npy", np.full((4, 3, 16, 16), 2.0))
     state = module_of(f"{net}:build").state_dict()
     save_file({"0.weight": state["0.weight"]}, "w.safetensors")

@@ -136,7 +136,7 @@ def unfit(value: Any, count: int) -> str | None:
     return None
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What an exception says, in a line."""
     return f"{type(error).__name__}: {error}".splitlines()[0]
 

@@ -19,6 +19,7 @@ from .attackers import ATTACKERS
 from .bound import noise_needed
 from .cost import cost_of
 from .cuts import Cut
+from .pace import Stopwatch
 from .record import Attacked, CutAudit
 from .scores import picks_its_own, scores_of, stored
 from .strength import CAN_RUN, FAMILIES, SOLVED
@@ -28,7 +29,7 @@ def audit_cut(
     cut: Cut, key: str, seconds: float, say: Callable[[str], None]
 ) -> tuple[CutAudit, dict[str, Tensor]]:
     """Attack one cut for some `seconds`; return what was found, and the images by attack."""
-    began = time.perf_counter()
+    watch = Stopwatch(cut.device)
     subject = cut.subject
     full = subject.target(cut.target.split, full=True)
     cost = cost_of(full, subject.example()[:1])
@@ -39,30 +40,33 @@ def audit_cut(
     waiting = [each for each in ATTACKERS if each.applies(cut)]
     hindered = [(each.family, each.hindrance(cut)) for each in waiting]
     left_out = [f"{FAMILIES[family]}: {why}" for family, why in hindered if why]
+    for each in left_out:
+        say(f"left out: {each}")
     waiting = [each for each in waiting if each.hindrance(cut) is None]
     while waiting:
         attacker, shares = waiting[0], sum(each.share for each in waiting)
         waiting, said = waiting[1:], FAMILIES[attacker.family]
-        left = max(0.0, seconds - (time.perf_counter() - began))
+        left, crowding = max(0.0, seconds - watch.seconds), watch.crowding
         try:
-            planned = attacker.plan(cut, left * attacker.share / shares, decoder)
-            say(f"{planned.attack.title}, about {duration(planned.seconds)}")
+            planned = attacker.plan(cut, left * attacker.share / shares / crowding, decoder)
+            say(f"{planned.attack.title}, about {duration(planned.seconds * crowding)}")
             with warnings.catch_warnings(record=True) as warned:
                 warnings.simplefilter("always", RuntimeWarning)
                 found, recovered, learned = _carried_out(cut, attacker, planned)
             left_out += [f"{said} warns: {each.message}" for each in warned[:1]]
         except LeftOutError as reason:
             left_out.append(f"{said}: {reason}")
+            say(f"left out: {left_out[-1]}")
             continue
         except Exception as error:  # a user's module may do anything
             left_out.append(f"{said}: it failed with {first_line(error)}")
+            say(f"left out: {left_out[-1]}")
             continue
         decoder = decoder or learned
         attacked.append(found)
         images[found.key] = recovered
         if min(found.ssim) >= SOLVED:  # whoever can run it needs no other
             waiting = [each for each in waiting if attacker.family not in CAN_RUN[each.family]]
-    taken = time.perf_counter() - began
     return (
         CutAudit(
             at=cut.target.split,
@@ -71,7 +75,7 @@ def audit_cut(
             cost=cost,
             attacked=sorted(attacked, key=lambda each: list(ADVERSARIES).index(each.family)),
             left_out=left_out,
-            seconds=round(taken, 3),
+            seconds=round(watch.seconds, 3),
             noise=noise,
         ),
         images,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ...attacks import Adversary, get_setting
 from ...zoo import Images, InputError, Target, places, split_module
 from ...zoo.target import Normalize
+from ...zoo.whole import first_line
 from .division import Division
 from .judging import LabelReader
 
@@ -60,6 +61,28 @@ class Subject:
         few = torch.cat([few, self.division.scored.floats()[: 2 - len(few)].to(self.device)])
         return few if self.full == tuple(few.shape[2:]) else Enlarge(self.full)(few).clamp(0, 1)
 
+    @torch.no_grad()
+    def check(self) -> None:
+        """InputError with the remedy where the network does not take such images."""
+        others = {each.dtype for each in self.module.parameters() if each.is_floating_point()}
+        others -= {torch.float32}
+        if others:
+            raise InputError(f"{self.name} holds {min(map(str, others))}; give it as .float()")
+        images = self._normalize()(self.example())
+        try:
+            self.module(images)
+        except Exception as error:  # a user's module may do anything
+            raise InputError(
+                f"{self.name} fails on images of {'×'.join(map(str, images.shape[1:]))}: "
+                f"{first_line(error)}; give images of as many channels as it takes, and --size "
+                "with its H×W"
+            ) from error
+
+    def _normalize(self) -> Normalize:
+        channels = self.division.held.pixels.shape[1]
+        mean, std = self.normalisation or ((0.0,) * channels, (1.0,) * channels)
+        return Normalize(mean, std).to(self.device)
+
     def target(self, at: str, *, full: bool = False) -> Target:
         """The network cut behind `at`, taking images at their attacked or at their `full` size."""
         mean, std = self.normalisation or (None, None)
@@ -84,8 +107,7 @@ class Subject:
     @cached_property
     def places(self) -> list[str]:
         """Where it can be cut, from pixels on; the last, behind which nothing is left, is none."""
-        mean, std = self.normalisation or ((0.0,), (1.0,))
-        found = places(self.module, Normalize(mean, std).to(self.device)(self.example()))
+        found = places(self.module, self._normalize()(self.example()))
         if not found:
             raise InputError(
                 f"{self.name} cannot be cut in two: nowhere one tensor is all that crosses; name a "

@@ -50,7 +50,7 @@ def _attribute(path: Path, name: str, wanted: Wanted) -> Any:
     try:
         with _beside(path):
             module = run_file(path, f"{wanted.noun}_of_{path.stem}".replace(" ", "_"))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise MisuseError(f"{path} cannot be run: {first_line(error)}; repair it") from error
     if not hasattr(module, name):
         makers = [each for each, value in vars(module).items() if inspect.isroutine(value)]
@@ -67,7 +67,7 @@ def _made(reference: str, maker: Any, wanted: Wanted) -> Any:
     try:
         with _beside(Path(reference.rpartition(":")[0])):
             found = maker()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise MisuseError(
             f"{reference} fails when it is called without arguments: {first_line(error)}; "
             f"name a function that makes the {wanted.noun} whole"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import torch
 from torch import Tensor, nn
 
@@ -13,6 +15,29 @@ from .cuts import Cut
 
 #: Iterations of a descent that are timed, and images of a step of a training.
 ITERATIONS, TIMED = 5, 16
+#: Seconds of computing that say how much of the processor is had.
+SURE = 0.1
+
+
+class Stopwatch:
+    """What has passed since it was made, of this process' work on a device."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.began, self.computed = time.perf_counter(), time.process_time()
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.began
+
+    @property
+    def crowding(self) -> float:
+        """How many seconds pass for one that is computed: 1, or more where others share the
+        processor, which a short trial does not show."""
+        computed = time.process_time() - self.computed
+        if self.device.type != "cpu" or computed < SURE:
+            return 1.0
+        return max(1.0, self.seconds / computed)
 
 
 @torch.no_grad()

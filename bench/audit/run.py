@@ -30,7 +30,7 @@ from .schedule import Clock, affordable
 #: The seconds that an audit takes if nothing else is said, and the images that are scored.
 BUDGET, SCORED = 600.0, 20
 #: Raised where another cost, score or plan comes out, so that cuts of before are not taken.
-VERSION = 2
+VERSION = 3
 
 
 def audit_module(
@@ -68,6 +68,7 @@ def audit_module(
     ensure_writable(out)
     sweep_unfinished(out)
     subject = _subject(module, images, mean, std, scored, seed, pick_device(device), name, judge)
+    subject.check()
     names = subject.chosen(at)
     passed_over = [each for each in [subject.passed_over(names)] if each] if at is None else []
     first = subject.target(names[0])

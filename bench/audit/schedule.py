@@ -11,6 +11,7 @@ from ...zoo import MisuseError
 from ...zoo.words import duration
 from .attackers import least_seconds
 from .cuts import Cut, Subject, spaced
+from .pace import Stopwatch
 
 #: What of a budget is planned with: measuring, scoring and reports take the rest.
 PLANNED = 0.9
@@ -40,7 +41,9 @@ def affordable(
     """
     if not names:
         return [], []
+    watch = Stopwatch(subject.device)
     least = max(least_seconds(Cut(subject, subject.target(at), 0)) for at in (names[0], names[-1]))
+    least *= watch.crowding
     decent = max(1e-3, least * (1 if named else DECENT))
     count = int(PLANNED * clock.left() / decent)
     if not count and PLANNED * clock.left() >= least:
