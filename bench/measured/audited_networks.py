@@ -5,7 +5,8 @@
 ResNet-18, MobileNetV3-Small and a small vision transformer, each trained here on CIFAR-10 for a
 few minutes with a head of ten classes, and audited at six modules within the default budget. The
 images are 1,000 of the test part: the network has not seen them, and the audit divides them. The
-reports and the trained networks lie in --out; `--store` puts the means among the evidence.
+reports and the trained networks lie in --out, where a later run finds them; `--store` puts the
+means among the evidence, in place of those that stand there of the same network.
 """
 
 from __future__ import annotations
