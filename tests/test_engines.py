@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import torch
 from splitzoo.attacks import get_setting
 from splitzoo.bench import ResultStore
 from splitzoo.bench.cli import main
-from splitzoo.bench.engines import attacking
+from splitzoo.bench.engines import attacking, local
 from splitzoo.bench.engines.answering import answer
 from splitzoo.bench.engines.attacking import AttackItem, AttackTask, attack_all
 from splitzoo.bench.engines.items import Answer, WorkerDiedError
@@ -225,6 +227,34 @@ def test_a_result_that_does_not_arrive_says_that_folders_must_be_shared(
     monkeypatch.setattr(attacking, "SEEN_WITHIN", 0.0)
     with pytest.raises(ResultError, match="every machine sees"):
         attacked(tmp_path, [gray()], Elsewhere())
+
+
+def test_an_interrupt_ends_the_workers_and_tries_nothing_again(tmp_path: Path) -> None:
+    class Interrupted(Fake):
+        def carry_out(self, item: str) -> str:
+            self.items.append(item)
+            signal.raise_signal(signal.SIGINT)
+            while not self.ended:
+                time.sleep(0.01)
+            raise WorkerDiedError("it was ended")
+
+    worker = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        attacked(tmp_path, [gray("conv1"), gray("relu2")], worker)
+    assert worker.ended
+    time.sleep(0.1)  # its thread may still be about to try again
+    assert len(worker.items) == 1
+    assert not (tmp_path / "results").exists()
+
+
+def test_processes_share_the_cores_and_have_a_gpu_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with local.processes(3, None, torch.device("cuda")) as workers:
+        assert [each.device for each in workers] == ["cuda:0", "cuda:1", "cuda:0"]
+        assert [each.threads for each in workers] == [2, 2, 2]
+    with local.processes(16, None, torch.device("cuda:1")) as workers:
+        assert {(each.device, each.threads) for each in workers} == {("cuda:1", 1)}
 
 
 @pytest.mark.parametrize(("engine", "brings"), [("ray", "ray"), ("slurm", "submitit")])

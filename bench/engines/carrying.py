@@ -83,9 +83,9 @@ class _Carrying(Generic[T]):
 
     def by(self, workers: Sequence[Worker]) -> list[T]:
         """Have a thread wait for each worker."""
-        for worker in workers:
-            threading.Thread(target=self._serve, args=(worker,), daemon=True).start()
         try:
+            for worker in workers:
+                threading.Thread(target=self._serve, args=(worker,), daemon=True).start()
             for _ in workers:
                 if error := self._next_end():
                     raise error
