@@ -67,7 +67,6 @@ def fields_of(result: Result) -> str:
 
 def checks_of(result: Result) -> list[tuple[str, bool]]:
     """Each check that was made of a result: both figures in dB, and whether they agree."""
-    before = mean(result.reported["psnr"]).value
     said = []
     for each in result.verified:
         places = [
@@ -76,7 +75,7 @@ def checks_of(result: Result) -> list[tuple[str, bool]]:
             if index in result.reported["indices"]
         ]
         same = [result.reported["psnr"][place] for place in places]
-        was = mean(same).value if same else before
+        was = mean(same or result.reported["psnr"]).value
         found = (
             f"{mean(each.per_image['psnr']).value:.2f}" if "psnr" in each.per_image else "failed"
         )
