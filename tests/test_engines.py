@@ -17,7 +17,7 @@ from splitzoo.bench import ResultStore
 from splitzoo.bench.cli import main
 from splitzoo.bench.engines import attacking, local
 from splitzoo.bench.engines.answering import answer
-from splitzoo.bench.engines.attacking import AttackItem, AttackTask, attack_all
+from splitzoo.bench.engines.attacking import AttackItem, AttackTask, attack_all, longest_first
 from splitzoo.bench.engines.items import Answer, WorkerDiedError
 from splitzoo.bench.referee.runs import Run
 from splitzoo.bench.referee.workers import Limits
@@ -149,11 +149,17 @@ def test_a_piece_of_work_is_begun_again_and_counts_once(tmp_path: Path) -> None:
 
 def test_three_deaths_are_a_stored_failure_and_the_rest_goes_on(tmp_path: Path) -> None:
     worker = Fake("lightning", "lightning", "a flood\x1b", "")
-    first, second = attacked(tmp_path, [gray("conv1"), gray("relu2")], worker)
-    assert first.failure == "its worker died 3 times, at last: a flood"
-    assert second.failure is None
+    results = attacked(tmp_path, [gray("conv1"), gray("relu2")], worker)
+    (failed,) = (each for each in results if each.failure is not None)
+    assert failed.failure == "its worker died 3 times, at last: a flood"
     store = ResultStore(tmp_path / "results")
-    assert store.load(first.where, "gray_image") == first
+    assert store.load(failed.where, "gray_image") == failed
+
+
+def test_what_takes_longest_is_handed_out_first() -> None:
+    """As the published rows say; what nobody knows of may be the longest of all."""
+    runs = [gray("conv1"), gray("relu2", "rmle"), gray("fc1", "rmle"), gray("conv1", "rmle")]
+    assert longest_first(runs) == [2, 1, 3, 0]
 
 
 def test_what_is_there_and_current_needs_no_worker(tmp_path: Path) -> None:

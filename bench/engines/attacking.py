@@ -15,7 +15,9 @@ from ...attacks.tuned import Digest
 from ...zoo import ResultError, SplitzooError, get_defence, pick_device
 from ..referee.runs import Run, ensure_result, keep_failure, kept_result
 from ..referee.workers import Limits, absolute
+from ..report.pace import core_seconds
 from ..scenarios import scenario
+from ..store import PUBLISHED
 from ..store.folder import ResultStore
 from ..store.result import DefenceUsed, Result
 from .carrying import Worker, carry_out_all
@@ -140,7 +142,7 @@ def attack_all(
     fresh: bool = False,
     limits: Limits | None = None,
 ) -> list[Result]:
-    """As `here.carry_out_all`, by an engine's workers.
+    """As `here.carry_out_all`, by an engine's workers, the longest first.
 
     Args:
         where: the work is done, in words.
@@ -149,7 +151,26 @@ def attack_all(
     """
     announce(runs, store, where)
     known = {name: absolute(each) for name, each in (references or {}).items()}
-    return carry_out_all(
-        [AttackTask(each, store, device, known.get(each.attack), fresh, limits) for each in runs],
+    order = longest_first(runs)
+    found = carry_out_all(
+        [
+            AttackTask(run, store, device, known.get(run.attack), fresh, limits)
+            for run in (runs[number] for number in order)
+        ],
         workers,
     )
+    by_number = dict(zip(order, found, strict=True))
+    return [by_number[number] for number in range(len(runs))]
+
+
+def longest_first(runs: Sequence[Run]) -> list[int]:
+    """Numbers of the runs, in the order of what their rows took that are published; what nobody
+    knows of comes first."""
+    published = ResultStore(PUBLISHED).all("standard")
+    took = {(each.where, each.label): core_seconds(each) for each in published}
+
+    def seconds(number: int) -> float:
+        run = runs[number]
+        return took.get((run.scenario.on("standard"), run.label), float("inf"))
+
+    return sorted(range(len(runs)), key=seconds, reverse=True)

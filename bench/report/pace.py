@@ -59,11 +59,11 @@ def pace(results: Sequence[Result], path: Path) -> str:
         "## How long it takes\n\n"
         + tabulate(table, ["", "rows", *WORKERS], tablefmt="pipe", disable_numparse=True)
         + "\n\nComputed from the seconds of each row above, on the processors that made them, and "
-        "from a simulated schedule that hands the longest out first to "
-        f"[workers]({workers}) of a core each: with many, the longest row alone decides. Rows "
-        "that were measured with two threads count twice, so these are upper bounds; networks that "
-        "are published are not trained again. `full` attacks the reserve of 1,000 images a data "
-        "set: a row takes as many times longer as it has more images.\n"
+        "from a simulated schedule that hands the longest out first, as the "
+        f"[engines]({workers}) do, to workers of a core each: with many, the longest row alone "
+        "decides. Rows that were measured with two threads count twice, so these are upper bounds; "
+        "networks that are published are not trained again. `full` attacks the reserve of 1,000 "
+        "images a data set: a row takes as many times longer as it has more images.\n"
     )
 
 
