@@ -141,6 +141,7 @@ def test_an_audit_from_file_and_folder_to_report(
 ) -> None:
     for attacker in (Decoder, Descent, Shadow):
         monkeypatch.setattr(attacker, "MOST", 60)
+    monkeypatch.setattr(Decoder, "WIDTHS", {16: 30})
     monkeypatch.setattr(Shadow, "ITERATIONS", 100)
     (photos / "dark" / "torn.png").write_bytes(b"no picture")
     out = tmp_path / "out"
@@ -242,6 +243,7 @@ def test_an_attack_that_fails_is_left_out_with_its_reason(
         raise RuntimeError("no room\nat all")
 
     monkeypatch.setattr(Decoder, "MOST", 60)
+    monkeypatch.setattr(Decoder, "WIDTHS", {16: 30})
     monkeypatch.setattr(Descent, "plan", fails)
     monkeypatch.setattr(Shadow, "plan", fails)
     (cut,) = audited(net, photos, tmp_path, "1", budget=9000.0).cuts
@@ -289,6 +291,7 @@ def test_a_query_free_adversary_needs_labels_that_are_the_networks_classes(
     (photos / "third").mkdir()
     Image.new("RGB", (16, 16)).save(photos / "third" / "0.png")  # the network has two classes
     monkeypatch.setattr(Decoder, "MOST", 60)
+    monkeypatch.setattr(Decoder, "WIDTHS", {16: 30})
     monkeypatch.setattr(Descent, "MOST", 60)
     (cut,) = audited(net, photos, tmp_path, "1", budget=9000.0).cuts
     assert {each.family for each in cut.attacked} == {"white_box", "black_box"}
