@@ -10,6 +10,7 @@ from .calibration import best_positive as best_positive
 from .calibration import calibration_images as calibration_images
 from .constant_image import GrayImage as GrayImage
 from .constant_image import MeanImage as MeanImage
+from .copied_descent import CopiedDescent as CopiedDescent
 from .draws import Draws as Draws
 from .inverse_network import InverseNetwork as InverseNetwork
 from .learned import Examples as Examples

@@ -76,6 +76,8 @@ class LearnedAttack(Attack):
     averaging: ClassVar[float] = 0.0
     #: How its weights are stored, and so rounded once it is trained.
     stored_as: ClassVar[torch.dtype] = torch.float32
+    #: What makes its steps.
+    optimizer: ClassVar[type[torch.optim.AdamW]] = torch.optim.AdamW
     #: Raised where the code changes which network comes out of the same fields.
     training_version: ClassVar[int] = 1
     brief: ClassVar[Mapping[str, Any]] = {"steps": 6, "batch_size": 8}
@@ -190,7 +192,7 @@ class LearnedAttack(Attack):
         seconds = fit(
             f"training {self.title}",
             learning or network,
-            torch.optim.AdamW(groups, lr=self.learning_rate),
+            self.optimizer(groups, lr=self.learning_rate),
             count=len(examples),
             batch=lambda rows, _: (as_floats(examples.pixels[rows]), examples.values[rows]),
             loss=lambda pixels, values: self.loss(network, pixels, values, adversary.cloud),

@@ -36,11 +36,12 @@ class Start:
     """What a descent begins with, and what it is held to.
 
     Attributes:
-        edge, decoder: images -> features, and features -> images.
+        edge, decoder: images -> features, and features -> images; the edge may be a copy.
         prior: of the decoder's errors.
         distance: ‖f(g(v)) - v‖², the mean over images of the adversary's own.
         variation: their mean total variation.
         images: some that the prior has not seen, to calibrate on.
+        features: the victim's edge's answers to them.
     """
 
     edge: nn.Module
@@ -49,6 +50,7 @@ class Start:
     distance: float
     variation: float
     images: Tensor
+    features: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,22 +107,28 @@ class RefinedDescent(ResidualDecoder):
     def adopt(self, adversary: Adversary, network: nn.Module) -> Start:  # type: ignore[override]
         own = self.own_images(adversary)
         few = min(CALIBRATION_IMAGES, len(own) // 2)
-        edge = adversary.edge.to(memory_format=torch.channels_last)
-        network = network.to(memory_format=torch.channels_last)
-        features = [edge(part) for part in own.split(50)]
-        answers = [network(part).clamp(0, 1) for part in features]
+        edge, decoder = (
+            half.to(memory_format=torch.channels_last) for half in self.halves(adversary, network)
+        )
+        features = [adversary.query(part) for part in own.split(50)]
+        answers = [decoder(part).clamp(0, 1) for part in features]
         distance = sum(
             float((edge(answer) - part).square().sum())
             for answer, part in zip(answers, features, strict=True)
         )
         return Start(
             edge,
-            network,
+            decoder,
             ErrorPrior.of((own - torch.cat(answers))[few:]),
             distance / len(own) or 1.0,
             float(total_variation(own, 1.0).mean()) or 1.0,
             own[:few],
+            torch.cat(features)[:few],
         )
+
+    def halves(self, adversary: Adversary, network: nn.Module) -> tuple[nn.Module, nn.Module]:
+        """The edge to descend over, and the decoder to start from."""
+        return adversary.edge, network
 
     def own_images(self, adversary: Adversary) -> Tensor:
         """Images that the decoder has not learned from, as floats on the adversary's device."""
@@ -135,14 +143,12 @@ class RefinedDescent(ResidualDecoder):
         return as_floats(held).to(adversary.device)
 
     def calibrate(self: Self, adversary: Adversary, state: Start, seed: int) -> Self:
-        with torch.no_grad():
-            features = state.edge(state.images)
-        draws = Draws(seed, range(len(features)), adversary.device)
+        draws = Draws(seed, range(len(state.images)), adversary.device)
 
         def error(prior_weight: float, tv_weight: float) -> float:
             trial = replace(self, prior_weight=prior_weight, tv_weight=tv_weight)
             with torch.enable_grad():
-                recovered = trial.online(state, features, draws)
+                recovered = trial.online(state, state.features, draws)
             return float(scored(recovered, state.images).mean())
 
         alpha, weight = self.prior_weight, self.tv_weight

@@ -32,6 +32,7 @@ from splitzoo.attacks import (
 )
 from splitzoo.attacks.affine_inversion import AffineInversion
 from splitzoo.attacks.constant_image import GrayImage, MeanImage
+from splitzoo.attacks.copied_descent import CopiedDescent
 from splitzoo.attacks.refined_descent import RefinedDescent
 from splitzoo.attacks.residual_decoder import ResidualDecoder
 from splitzoo.attacks.rmle import RMLE, ReleasedRMLE
@@ -104,6 +105,20 @@ CASES = {
             "tv_weight": 0.03,
         },
         frozenset({Capability.EDGE}),
+        split="relu1",
+    ),
+    "copied_descent": Case(
+        CopiedDescent,
+        {
+            **_OFFLINE,
+            "width": 8,
+            "copy_width": 8,
+            "queries": 24,
+            "iterations": 12,
+            "prior_weight": 0.01,
+            "tv_weight": 0.03,
+        },
+        frozenset({_QUERY}),
         split="relu1",
     ),
     "shadow_model": Case(

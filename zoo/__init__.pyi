@@ -21,6 +21,8 @@ from .defence import all_defences as all_defences
 from .defence import get_defence as get_defence
 from .defence import number_images as number_images
 from .defence import reseed as reseed
+from .derived_edge import DecoderAndCopy as DecoderAndCopy
+from .derived_edge import derived_edge as derived_edge
 from .device import describe_device as describe_device
 from .device import pick_device as pick_device
 from .errors import CapabilityError as CapabilityError
@@ -54,7 +56,6 @@ from .network import networks as networks
 from .precision import pick_precision as pick_precision
 from .records import Record as Record
 from .shadows import OTHER_STRUCTURES as OTHER_STRUCTURES
-from .shadows import derived_edge as derived_edge
 from .shadows import fresh_copy as fresh_copy
 from .shadows import shadow_edge as shadow_edge
 from .splitting import split_module as split_module

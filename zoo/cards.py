@@ -25,7 +25,8 @@ _PURPOSE = {
     ),
     "decoder": (
         "A decoder: maps the features of its target to images. What a black-box adversary trains "
-        "today, and where a white-box one begins its descent."
+        "today, and where a white-box one begins its descent. Beside it some hold a copy of the "
+        "edge, fitted to the same answers, for a black-box adversary's own descent."
     ),
     "shadow": (
         "A shadow edge: imitates the edge of its target, so that rMLE can be run over it. What "

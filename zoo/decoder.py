@@ -44,6 +44,10 @@ class Standardize(Portable, nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         return (features - self.mean) / self.std
 
+    def undo(self, values: Tensor) -> Tensor:
+        """The features that `forward` brought to these values."""
+        return values * self.std + self.mean
+
     @torch.no_grad()
     def fit(self, features: Tensor) -> None:
         """Take mean and standard deviation from features N×…; a constant one keeps its scale."""

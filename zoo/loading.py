@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from .content import content_sha256, loose_tensors, tensors_digest
 from .decoder import Decoder
+from .derived_edge import DecoderAndCopy, derived_edge
 from .errors import CheckpointError, SplitzooError, UnknownNameError
 from .files import write_atomically
 from .inverses import inverse_network
@@ -25,7 +26,7 @@ from .manifests import manifest
 from .network import get_network
 from .records import Record
 from .resolving import read_bytes, read_verified
-from .shadows import derived_edge, shadow_edge
+from .shadows import shadow_edge
 from .shapes import shape_of
 from .target import Target, chain_target
 from .tensor_files import tensors_as_bytes
@@ -172,6 +173,7 @@ _BUILDERS: dict[str, tuple[int, Callable[..., nn.Module]]] = {
     "shadow": (2, lambda target, structure: shadow_edge(*_names(target), structure)),
     "judge": (1, lambda dataset: Judge(get_judge_design(dataset))),
     "decoder": (3, lambda features, images, width: _decoder(features, images, width)),
+    "copied": (5, lambda *values: _decoder_and_copy(*values)),
     "derived_edge": (3, lambda *values: _derived_edge(*values)),
 }
 
@@ -180,9 +182,25 @@ def _decoder(features: str, images: str, width: str) -> nn.Module:
     return Decoder(shape_of(features), shape_of(images), width=int(width))
 
 
+def _decoder_and_copy(
+    features: str, images: str, normalisation: str, width: str, copy_width: str
+) -> nn.Module:
+    return DecoderAndCopy(
+        shape_of(features),
+        shape_of(images),
+        _normalisation(normalisation),
+        width=int(width),
+        copy_width=int(copy_width),
+    )
+
+
 def _derived_edge(images: str, features: str, normalisation: str) -> nn.Module:
-    mean, std = json.loads(normalisation)
-    return derived_edge(shape_of(images), shape_of(features), (tuple(mean), tuple(std)))
+    return derived_edge(shape_of(images), shape_of(features), _normalisation(normalisation))
+
+
+def _normalisation(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    mean, std = json.loads(text)
+    return tuple(mean), tuple(std)
 
 
 def _names(target: str) -> tuple[str, str]:

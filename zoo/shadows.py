@@ -6,13 +6,10 @@ import copy
 import math
 from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
 
 from .errors import UnknownNameError
 from .network import Layers, get_network
-from .portable import Portable
-from .shapes import Shape, token_side
 from .target import Half, Normalize, chain_target
 
 
@@ -75,59 +72,6 @@ def shadow_edge(network: str, split: str, structure: str) -> nn.Module:
     layers: Layers = {"normalize": Normalize(design.mean, design.std)}
     layers |= OTHER_STRUCTURES[target]()
     return Half(layers, design.input_shape, f"images of {network}")
-
-
-def derived_edge(
-    images: Shape,
-    features: Shape,
-    normalisation: tuple[tuple[float, ...], tuple[float, ...]],
-    *,
-    width: int = 64,
-) -> nn.Module:
-    """A fresh edge that follows from shapes alone: images N×`images` -> features N×`features`.
-
-    What an adversary tries who does not know the structure, where the paper names none:
-    convolutions of 5×5, each with a ReLU, and pools between them until the grid is as small as
-    the features'; a vector comes from a fully connected layer, tokens from the grid's positions.
-    """
-    layers: Layers = {"normalize": Normalize(*normalisation)}
-    side = token_side(features)
-    grid = features[1:] if len(features) == 3 else (side or 7,) * 2
-    channels, height, wide = images
-    number = 1
-    while min(height // grid[0], wide // grid[1]) >= 2:
-        layers[f"conv{number}"] = nn.Conv2d(channels, width, 5, padding=2)
-        layers[f"relu{number}"] = nn.ReLU()
-        layers[f"pool{number}"] = nn.MaxPool2d(2)
-        channels, height, wide, number = width, height // 2, wide // 2, number + 1
-    layers[f"conv{number}"] = nn.Conv2d(channels, width, 5, padding=2)
-    layers[f"relu{number}"] = nn.ReLU()
-    if (height, wide) != grid:
-        layers["resize"] = nn.Upsample(grid, mode="bilinear", align_corners=False)
-    if len(features) == 3:
-        layers["out"] = nn.Conv2d(width, features[0], 3, padding=1)
-    elif side is not None:
-        layers["out"] = nn.Conv2d(width, features[1], 3, padding=1)
-        layers["tokens"] = GridToTokens(features[0])
-    else:
-        layers["flatten"] = nn.Flatten()
-        layers["out"] = nn.Linear(width * grid[0] * grid[1], math.prod(features))
-        layers["shape"] = nn.Unflatten(1, features)
-    return Half(layers, images, "images of a derived edge")
-
-
-class GridToTokens(Portable, nn.Module):
-    """A grid N×D×s×s -> tokens N×T×D, the mean of all as a class token in front if T > s²."""
-
-    def __init__(self, tokens: int) -> None:
-        super().__init__()
-        self.tokens = tokens
-
-    def forward(self, grid: Tensor) -> Tensor:
-        found = grid.flatten(2).transpose(1, 2)
-        if found.shape[1] == self.tokens:
-            return found
-        return torch.cat([found.mean(1, keepdim=True), found], 1)
 
 
 def fresh_copy(edge: nn.Module) -> nn.Module:

@@ -41,7 +41,8 @@ def further_runs() -> list[Run]:
     targets = ("lenet/relu2", "cifar_cnn/relu22", "cifar_cnn/relu32")
     settings = ("black_box_same_set", "black_box_same_dist", "black_box_rand_set")
     return [
-        Run(Scenario(get_setting(setting), published(target)), "decoder")
+        Run(Scenario(get_setting(setting), published(target)), attack)
+        for attack in ("decoder", "copied_descent")
         for target in targets
         for setting in settings
     ]
