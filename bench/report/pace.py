@@ -54,16 +54,20 @@ def pace(results: Sequence[Result], path: Path) -> str:
             took = [core_seconds(each, _images(each, profile)) for each in group]
             times = [duration(makespan(took, workers)) for workers in WORKERS.values()]
             table.append([f"`{profile}`, {what}", len(group), *times])
-    workers = relative(PUBLISHED / "evidence" / "engines.json", path)
+    engines, linear = (
+        relative(PUBLISHED / "evidence" / f"{name}.json", path)
+        for name in ("engines", "full_profile")
+    )
     return (
         "## How long it takes\n\n"
         + tabulate(table, ["", "rows", *WORKERS], tablefmt="pipe", disable_numparse=True)
         + "\n\nComputed from the seconds of each row above, on the processors that made them, and "
         "from a simulated schedule that hands the longest out first, as the "
-        f"[engines]({workers}) do, to workers of a core each: with many, the longest row alone "
+        f"[engines]({engines}) do, to workers of a core each: with many, the longest row alone "
         "decides. Rows that were measured with two threads count twice, so these are upper bounds; "
         "networks that are published are not trained again. `full` attacks the reserve of 1,000 "
-        "images a data set: a row takes as many times longer as it has more images.\n"
+        "images a data set: a row takes as many times longer as it has more images, and little "
+        f"more memory ([measured]({linear}), a row of most attacks).\n"
     )
 
 
