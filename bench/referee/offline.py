@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ...attacks import LearnedAttack
 from ...zoo import (
+    DecoderAndCopy,
     Images,
     Record,
     Target,
@@ -242,17 +243,24 @@ def _worth(
     features = target.edge(pixels)
     if kind != "shadow":
         recovered = network(features).clamp(0, 1).cpu()
-        return {
+        reached = {
             "psnr": round(mean(psnr(pixels.cpu(), recovered)).value, 2),
             "ssim": round(mean(ssim(pixels.cpu(), recovered)).value, 4),
         }
+        if isinstance(network, DecoderAndCopy):
+            reached["relative_squared_feature_error"] = _error(network.edge(pixels), features)
+        return reached
     rebuilt = network(pixels)
     labels = target.cloud(rebuilt).argmax(1).cpu()
-    error = (rebuilt - features).square().sum() / features.square().sum()
     return {
         "accuracy_through_the_cloud": round((labels == unseen.labels).float().mean().item(), 4),
-        "relative_squared_feature_error": round(error.item(), 4),
+        "relative_squared_feature_error": _error(rebuilt, features),
     }
+
+
+def _error(rebuilt: Tensor, features: Tensor) -> float:
+    """‖f̂(x) - f(x)‖² over ‖f(x)‖²."""
+    return round(((rebuilt - features).square().sum() / features.square().sum()).item(), 5)
 
 
 def _training(
