@@ -572,7 +572,7 @@ def test_the_cost_of_a_learned_network_is_its_records(
     for cost in (
         replace(result.cost, queries=result.cost.queries - 1),
         replace(result.cost, queries=result.cost.queries + 1),
-        replace(result.cost, offline_seconds=result.cost.offline_seconds - 1),
+        replace(result.cost, offline_seconds=record.training["seconds"] - 1),
     ):
         assert any("record" in line for line in unfounded(replace(result, cost=cost), store)), cost
     bare = replace(result, network=replace(result.network, training_sha256=None))
