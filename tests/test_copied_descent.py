@@ -7,7 +7,7 @@ import torch
 from splitzoo.attacks import SETTINGS, Adversary, CopiedDescent, procedural_images
 from splitzoo.attacks.residual_decoder import HELD_OUT
 from splitzoo.zoo import CapabilityError, DecoderAndCopy, Target, derived_edge, load_split
-from splitzoo.zoo.derived_edge import EdgeCopy
+from splitzoo.zoo.edge_copy import EdgeCopy
 from torch import Tensor, nn
 
 MNIST = ((0.1307,), (0.3081,))

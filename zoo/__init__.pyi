@@ -21,10 +21,10 @@ from .defence import all_defences as all_defences
 from .defence import get_defence as get_defence
 from .defence import number_images as number_images
 from .defence import reseed as reseed
-from .derived_edge import DecoderAndCopy as DecoderAndCopy
 from .derived_edge import derived_edge as derived_edge
 from .device import describe_device as describe_device
 from .device import pick_device as pick_device
+from .edge_copy import DecoderAndCopy as DecoderAndCopy
 from .errors import CapabilityError as CapabilityError
 from .errors import CheckpointError as CheckpointError
 from .errors import ContractError as ContractError

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from .content import content_sha256, loose_tensors, tensors_digest
 from .decoder import Decoder
-from .derived_edge import DecoderAndCopy, derived_edge
+from .derived_edge import derived_edge
+from .edge_copy import DecoderAndCopy
 from .errors import CheckpointError, SplitzooError, UnknownNameError
 from .files import write_atomically
 from .inverses import inverse_network

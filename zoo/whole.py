@@ -138,7 +138,7 @@ def unfit(value: Any, count: int) -> str | None:
 
 def first_line(error: BaseException) -> str:
     """What an exception says, in a line."""
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    return f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
 
 
 def writes_in_place(module: nn.Module) -> bool:

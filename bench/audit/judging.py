@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...zoo import InputError, MisuseError, load_judge
-from ...zoo.content import content_sha256, loose_tensors
 from ...zoo.judges import JUDGES
+from ...zoo.loading import content_of_network
 from ...zoo.whole import first_line
 from .from_file import Wanted, from_file
 from .images import Pictures
@@ -40,8 +40,7 @@ class LabelReader:
     @property
     def sha256(self) -> str:
         """Of its layers and weights."""
-        parts, loose = dict(self.network.named_children()), loose_tensors(self.network)
-        return content_sha256(parts, {"judge": self.name}, loose)
+        return content_of_network(self.network, {"judge": self.name})
 
     def reads(self, pixels: Tensor, labels: Tensor) -> list[bool]:
         """Of each image uint8 N×C×h×w, whether the label is read off it."""

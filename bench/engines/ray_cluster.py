@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...zoo import MisuseError
+from ...zoo.whole import first_line
 from .answering import answer
 from .extras import extra
 from .items import WorkerDiedError
@@ -34,7 +35,7 @@ def slots(
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise MisuseError(
             f"no Ray cluster{f' at {address}' if address else ''} can be used "
-            f"({_first_line(error)}); begin one with `ray start --head`, "
+            f"({first_line(error)}); begin one with `ray start --head`, "
             "or set RAY_AUTH_MODE=token where it asks for one"
         ) from error
     try:
@@ -67,7 +68,7 @@ class Slot:
             self._doing = self._task.remote(item)
             said: str = self._ray.get(self._doing)
         except self._ray.exceptions.RayError as error:
-            raise WorkerDiedError(_first_line(error)) from error
+            raise WorkerDiedError(first_line(error)) from error
         finally:
             self._doing = None
         return said
@@ -75,9 +76,3 @@ class Slot:
     def end(self) -> None:
         if (doing := self._doing) is not None:
             self._ray.cancel(doing, force=True)
-
-
-def _first_line(error: Exception) -> str:
-    """Ray explains a death in a paragraph; its first line says it."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else ''}"

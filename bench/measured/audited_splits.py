@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import OrderedDict
+from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
@@ -25,11 +26,9 @@ from ..audit.attacking import audit_cut
 from ..audit.cuts import Cut, Subject
 from ..audit.division import Division
 from ..audit.strength import worst
-from ..report.rows import Row, rows
-from ..report.standing import standing
+from ..report.beside import published_rows
+from ..report.rows import Row
 from ..secrets.evaluation import evaluation_set
-from ..store import PUBLISHED
-from ..store.folder import ResultStore
 from .evidence import run
 
 SPLITS = ("lenet/relu2", "cifar_cnn/relu22")
@@ -61,26 +60,25 @@ def subject_of(name: str, device: torch.device) -> Subject:
     )
 
 
-def best(name: str, family: str) -> tuple[float, Row]:
+def best(published: Sequence[Row], name: str, family: str) -> tuple[float, Row]:
     """The best PSNR that the same adversary has on the leaderboard, over the scored images."""
-    found = rows(standing(ResultStore(PUBLISHED), "standard").results)
     mine = [
         (fmean(row.per_image["psnr"][place] for place in SCORED.tolist()), row)
-        for row in found
+        for row in published
         if row.scenario.key in {f"{setting}/{name}" for setting in SETTINGS[family]}
     ]
     return max(mine, key=lambda each: each[0])
 
 
 def measure(given: argparse.Namespace) -> dict[str, Any]:
-    found = {}
+    found, published = {}, published_rows()
     for name in given.only or SPLITS:
         subject = subject_of(name, given.device)
         cut = Cut(subject, subject.target(name.split("/")[1]), 0)
         audited, _ = audit_cut(cut, "", given.budget, lambda what: print(what, file=sys.stderr))
         found[name] = {"seconds": round(audited.seconds), "left_out": audited.left_out}
         for family in FAMILIES:
-            attacked, (psnr, row) = worst(audited, family), best(name, family)
+            attacked, (psnr, row) = worst(audited, family), best(published, name, family)
             if attacked is not None:
                 found[name][family] = {
                     "psnr": round(fmean(attacked.psnr), 2),

@@ -65,8 +65,7 @@ def _parent(pid: int) -> int:
 def cluster(mark: str) -> Iterator[tuple[list[str], dict[str, str]]]:
     """A Ray cluster of two nodes with a core each; the options and the environment that lead to it:
     the mark is also the token that it asks for."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     environment = {MARK: mark, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": mark}
     begin = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start"]
     sizes = ["--num-cpus=1", "--num-gpus=0", "--object-store-memory=100000000"]
@@ -88,6 +87,12 @@ def cluster(mark: str) -> Iterator[tuple[list[str], dict[str, str]]]:
             while left := processes(mark):  # they beget each other anew
                 end(left)
                 time.sleep(0.5)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
 
 def end(pids: list[int]) -> None:

@@ -65,7 +65,7 @@ def slurm() -> Iterator[dict[str, str]]:
             (folder / name).mkdir()
         (folder / "key").write_bytes(secrets.token_bytes(128))
         (folder / "key").chmod(0o400)
-        ports = [_free_port(), _free_port()]
+        ports = [engines.free_port(), engines.free_port()]
         conf = CONF.format(
             host=socket.gethostname().partition(".")[0],
             folder=folder,
@@ -90,11 +90,6 @@ def slurm() -> Iterator[dict[str, str]]:
             for daemon in reversed(daemons):
                 daemon.terminate()
                 daemon.wait()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def _begun(
