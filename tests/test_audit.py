@@ -18,12 +18,13 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from splitzoo.bench import psnr, ssim
+from splitzoo.bench.audit import descending, schedule
 from splitzoo.bench.audit import run as running
-from splitzoo.bench.audit import schedule
 from splitzoo.bench.audit.advice import Point, advise, front, points, recommend
 from splitzoo.bench.audit.attackers import Decoder, Descent, Shadow
 from splitzoo.bench.audit.attacking import floor_of
 from splitzoo.bench.audit.bound import fisher_trace, noise_needed
+from splitzoo.bench.audit.copied import Copied
 from splitzoo.bench.audit.cost import cost_of, parameters_used
 from splitzoo.bench.audit.cuts import Cut, Subject, outermost, spaced
 from splitzoo.bench.audit.division import divide
@@ -36,7 +37,7 @@ from splitzoo.bench.audit.reading import read_images
 from splitzoo.bench.audit.record import Attacked, Audit, Cost, CutAudit, Limits
 from splitzoo.bench.audit.run import audit_module
 from splitzoo.bench.audit.scores import picks_its_own
-from splitzoo.bench.audit.strength import FAMILIES, tells_more
+from splitzoo.bench.audit.strength import tells_more
 from splitzoo.bench.cli import main
 from splitzoo.bench.commands.audit import amount, fraction, image_size
 from splitzoo.zoo import InputError, split_module
@@ -132,6 +133,17 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
     return lines[0]
 
 
+def hasten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every attack be brief, however large the budget."""
+    for attacker in (Decoder, Shadow):
+        monkeypatch.setattr(attacker, "MOST", 60)
+    for bound in ("LEAST", "MOST"):
+        monkeypatch.setattr(Copied, bound, 20)
+    monkeypatch.setattr(descending, "MOST", 60)
+    monkeypatch.setattr(Decoder, "WIDTHS", {16: 30})
+    monkeypatch.setattr(Shadow, "ITERATIONS", 100)
+
+
 def test_an_audit_from_file_and_folder_to_report(
     net: Path,
     photos: Path,
@@ -139,10 +151,7 @@ def test_an_audit_from_file_and_folder_to_report(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for attacker in (Decoder, Descent, Shadow):
-        monkeypatch.setattr(attacker, "MOST", 60)
-    monkeypatch.setattr(Decoder, "WIDTHS", {16: 30})
-    monkeypatch.setattr(Shadow, "ITERATIONS", 100)
+    hasten(monkeypatch)
     (photos / "dark" / "torn.png").write_bytes(b"no picture")
     out = tmp_path / "out"
     asked = ["audit", f"{net}:build", "--images", str(photos), "--at", "1,2", "--budget", "3h"]
@@ -156,7 +165,13 @@ def test_an_audit_from_file_and_folder_to_report(
     assert first["cost"]["bytes"] == 8 * 16 * 16 * 4
     assert first["cost"]["multiply_adds"] == 8 * 3 * 9 * 16 * 16
     assert first["cost"]["parameters"] == 8 * 3 * 9 + 8
-    assert {each["family"] for each in first["attacked"]} == set(FAMILIES)
+    ran = [(each["family"], each["attack"]) for each in first["attacked"]]
+    assert sorted(ran) == [
+        ("black_box", "copied_descent"),
+        ("black_box", "decoder"),
+        ("query_free", "shadow_model"),
+        ("white_box", "refined_descent"),
+    ]
     pictures = read_images(photos)
     secret = divide(pictures, 20, 0).scored.pixels.double() / 255
     for cut in found["cuts"]:
@@ -242,13 +257,12 @@ def test_an_attack_that_fails_is_left_out_with_its_reason(
     def fails(*_: Any) -> None:
         raise RuntimeError("no room\nat all")
 
-    monkeypatch.setattr(Decoder, "MOST", 60)
-    monkeypatch.setattr(Decoder, "WIDTHS", {16: 30})
-    monkeypatch.setattr(Descent, "plan", fails)
-    monkeypatch.setattr(Shadow, "plan", fails)
+    hasten(monkeypatch)
+    for attacker in (Copied, Descent, Shadow):
+        monkeypatch.setattr(attacker, "plan", fails)
     (cut,) = audited(net, photos, tmp_path, "1", budget=9000.0).cuts
     assert [each.family for each in cut.attacked] == ["black_box"]
-    assert cut.left_out[0] == "white-box: it failed with RuntimeError: no room"
+    assert "white-box: it failed with RuntimeError: no room" in cut.left_out
 
 
 def test_an_affine_edge_is_solved_by_who_holds_it_and_by_who_may_ask_it(
@@ -290,9 +304,7 @@ def test_a_query_free_adversary_needs_labels_that_are_the_networks_classes(
 ) -> None:
     (photos / "third").mkdir()
     Image.new("RGB", (16, 16)).save(photos / "third" / "0.png")  # the network has two classes
-    monkeypatch.setattr(Decoder, "MOST", 60)
-    monkeypatch.setattr(Decoder, "WIDTHS", {16: 30})
-    monkeypatch.setattr(Descent, "MOST", 60)
+    hasten(monkeypatch)
     (cut,) = audited(net, photos, tmp_path, "1", budget=9000.0).cuts
     assert {each.family for each in cut.attacked} == {"white_box", "black_box"}
     (reason,) = cut.left_out
@@ -332,15 +344,22 @@ def test_what_the_mean_image_scores_is_within_any_limit() -> None:
     assert "no more than the mean image" in why
 
 
+OF_FAMILY = {"white_box": "refined_descent", "black_box": "decoder", "floor": "mean_image"}
+
+
 def attack(
-    family: str, ssim: list[float], steps: int = 2500, label: list[bool] | None = None
+    family: str,
+    ssim: list[float],
+    steps: int = 2500,
+    label: list[bool] | None = None,
+    name: str = "",
 ) -> Attacked:
-    """A decoder's figures."""
+    """The figures of an attack, the family's usual one unless another is named."""
     given = "the answers to 11,154 queries with 980 images of yours; no weights of the edge"
     return Attacked(
         family=family,
         setting="",
-        attack="decoder",
+        attack=name or OF_FAMILY[family],
         title="Decoder",
         version=1,
         given=given,
@@ -368,12 +387,17 @@ def test_cuts_are_compared_if_the_same_attacks_met_them() -> None:
     floor = attack("floor", [0.1, 0.1])
     assert [each.doubt for each in points(cuts, floor)] == [
         "",
-        "no white-box attack ran there",
+        "no Refined descent ran there",
         "200 of the usual 2,500 training steps of Decoder are too few to show anything",
         "",
     ]
     assert [each.doubt for each in points(cuts, floor, "black_box")] == ["", ""]
     assert not points(cuts[1:2], floor)[0].doubt  # nobody met more
+    copied = cut_with("copied", attack("black_box", [0.6, 0.7], name="copied_descent"))
+    assert [each.doubt for each in points([*cuts[1:2], copied], floor, "black_box")] == [
+        "no Copied descent ran there",
+        "",
+    ]
 
 
 def test_an_attack_tells_more_than_the_mean_image_if_the_difference_is_sure() -> None:
@@ -887,7 +911,7 @@ def check_page(out: Path, cuts: list[str]) -> None:
         kind, _, data = str(image["src"]).partition(",")
         assert kind == "data:image/png;base64"
         picture = Image.open(io.BytesIO(base64.b64decode(data)))
-        assert picture.size == (6 * 18 - 2, 4 * 18 - 2)  # six across, originals and three below
+        assert picture.size == (6 * 18 - 2, 5 * 18 - 2)  # six across, originals and four below
         assert f"behind {at}" in str(image["alt"])
         assert (out / "pictures" / f"{at}.png").read_bytes() == base64.b64decode(data)
         assert f"Behind {at}" in page.text

@@ -119,10 +119,9 @@ def advise(
     if at is None:
         return None, why
     like = reference(cuts, family)
-    ran = [each for cut in cuts if cut.at == at for each in cut.attacked if each.family == like]
-    most = max(ran, key=effort_of)
-    if effort_of(most) < 1:
-        why += f" They had {had(most)}: with a larger budget more may be recovered."
+    ran = [each for cut in cuts if cut.at == at for each in cut.attacked if each.attack == like]
+    if ran and effort_of(ran[0]) < 1:
+        why += f" They had {had(ran[0])}: with a larger budget more may be recovered."
     aside = [f"{each.at}, since {each.doubt}" for each in choices if each.doubt]
     return at, why + (f" Left aside: {'; '.join(aside)}." if aside else "")
 

@@ -6,26 +6,21 @@ share. None is written for the audit, and none is told anything of the scored im
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import ClassVar
 
 import torch
 
 from ...attacks import RMLE, RefinedDescent, ResidualDecoder, ShadowModel
-from ...attacks.refined_descent import CALIBRATION_IMAGES, PRIOR_START, TV_START
 from ...attacks.residual_decoder import HELD_OUT
-from ...attacks.rmle import CALIBRATION_IMAGES as CALIBRATION_IMAGES_OF_RMLE
-from ...attacks.rmle import CALIBRATION_SHARE
+from ...attacks.rmle import CALIBRATION_IMAGES, CALIBRATION_SHARE
+from .asking import asked, seconds_of_learning, setting_of, told
 from .attacker import Attacker, Decoded, LeftOutError, Planned, too_slow
+from .copied import Copied
 from .cuts import Cut
+from .descending import descents
 from .exact import LeastSquares
-from .pace import ITERATIONS, TIMED, seconds_of_a_query, seconds_of_a_step, seconds_of_an_iteration
-
-#: Images that a decoder learns from at least; with fewer it draws procedural ones.
-FEW_IMAGES = 32
-#: Bytes of features that are kept to learn from, in half precision.
-MEMORY = 1 << 30
+from .pace import ITERATIONS, TIMED, seconds_of_a_step, seconds_of_an_iteration
 
 
 class Decoder(Attacker):
@@ -37,49 +32,24 @@ class Decoder(Attacker):
     #: Channels, and the steps below which a narrower network learns more in the same time.
     WIDTHS: ClassVar[dict[int, int]] = {16: LEAST, 32: 300, 64: 800}
 
-    def setting(self, cut: Cut) -> str:
-        enough = len(cut.subject.division.held) >= FEW_IMAGES
-        return "black_box_same_dist" if enough else "black_box_rand_set"
-
     def plan(self, cut: Cut, seconds: float, decoder: Decoded | None) -> Planned:
-        setting = self.setting(cut)
-        query = seconds_of_a_query(cut, drawn=setting == "black_box_rand_set")
-        features = torch.randn(TIMED, *cut.target.feature_shape)
+        setting = setting_of(cut)
         width, steps, step = 0, self.LEAST, 0.0
         for wider, wanted in self.WIDTHS.items():
             if steps < wanted:  # nor would there be as many of slower ones
                 break
             attack = ResidualDecoder(width=wider)
-            slower = seconds_of_a_step(cut, attack, setting, features) + attack.batch_size * query
+            slower = seconds_of_learning(cut, attack, setting)
             if int(seconds / slower) < wanted:
                 break
             width, steps, step = wider, int(seconds / slower), slower
         if not width:
             raise too_slow(f"{self.LEAST} steps", self.LEAST * slower)
-        steps = min(steps, self.MOST)
-        most, queries = self._queries(cut, setting, steps * attack.batch_size)
-        epoch = math.ceil(queries / attack.batch_size)
-        steps = max(1, steps // epoch) * epoch
-        attack = ResidualDecoder(width=width, steps=steps, queries=queries)
-        return Planned(attack, setting, steps * step, most)
-
-    def _queries(self, cut: Cut, setting: str, examples: int) -> tuple[int | None, int]:
-        """Held images to use and images to query, so that whole epochs make so many examples."""
-        limit = MEMORY // (2 * math.prod(cut.target.feature_shape))
-        limit = max(FEW_IMAGES, min(limit, ResidualDecoder.queries))
-        each = max(FEW_IMAGES, examples // math.ceil(examples / limit))
-        if setting == "black_box_rand_set":
-            return None, each
-        held = min(len(cut.subject.division.held), each)
-        learned = held - min(HELD_OUT, held // 8)
-        return held, max(1, each // learned) * learned
+        attack, most = asked(cut, replace(attack, width=width, steps=min(steps, self.MOST)))
+        return Planned(attack, setting, attack.steps * step, most)
 
     def given(self, cut: Cut, planned: Planned) -> str:
-        assert isinstance(planned.attack, ResidualDecoder)
-        asked = f"the answers to {planned.attack.queries:,} queries"
-        if planned.setting == "black_box_rand_set":
-            return f"{asked} with procedural images; none of yours, and no weights of the edge"
-        return f"{asked} with {planned.most:,} images of yours; no weights of the edge"
+        return told(planned)
 
 
 class Descent(Attacker):
@@ -87,11 +57,6 @@ class Descent(Attacker):
 
     family = "white_box"
     share = 2.0
-    LEAST, MOST = 60, 1500
-    #: Iterations that are worth the search for one weight more: of total variation, of the prior.
-    WORTH: ClassVar[tuple[int, int]] = (80, 120)
-    #: Descents that the search for a weight takes: three at least, ten at most.
-    TRIALS = 6
 
     def plan(self, cut: Cut, seconds: float, decoder: Decoded | None) -> Planned:
         if decoder is None:
@@ -103,22 +68,9 @@ class Descent(Attacker):
         trial = RefinedDescent(iterations=ITERATIONS, prior_weight=0.01, tv_weight=0.03)
         adversary = cut.adversary(setting, decoder.most)
         begin, each = seconds_of_an_iteration(cut, trial, adversary, decoder.network)
-        calibrated = min(CALIBRATION_IMAGES, min(HELD_OUT, held // 8) // 2)
-        for searched, wanted in ((2, self.WORTH[1]), (1, self.WORTH[0]), (0, self.LEAST)):
-            images = len(cut.scored) + self.TRIALS * searched * calibrated
-            iterations = min(self.MOST, int((seconds - begin) / (each * images)))
-            if iterations >= wanted:
-                break
-        if iterations < self.LEAST:
-            raise too_slow(f"{self.LEAST} iterations", begin + self.LEAST * each * images)
-        attack = RefinedDescent(
-            **decoder.fields,
-            iterations=iterations,
-            prior_weight=None if searched == 2 else PRIOR_START,
-            tv_weight=None if searched else TV_START,
-        )
-        expected = begin + iterations * each * images
-        return Planned(attack, setting, expected, decoder.most, decoder.network)
+        fields, expected = descents(cut, seconds - begin, each, held)
+        attack = RefinedDescent(**decoder.fields, **fields)
+        return Planned(attack, setting, begin + expected, decoder.most, decoder.network)
 
     def given(self, cut: Cut, planned: Planned) -> str:
         if planned.setting == "white_box":
@@ -167,7 +119,7 @@ class Shadow(Attacker):
         trial = RMLE(iterations=ITERATIONS, tv_weight=1.0, start=self.START)
         adversary = cut.adversary("white_box")
         begin, each = seconds_of_an_iteration(cut, trial, adversary, None)
-        short, count = each * self.TRIALS * CALIBRATION_IMAGES_OF_RMLE, len(cut.scored)
+        short, count = each * self.TRIALS * CALIBRATION_IMAGES, len(cut.scored)
         found = int((seconds - begin) / (each * count + short * CALIBRATION_SHARE))
         if found * CALIBRATION_SHARE < self.SHORTEST:  # the trials cannot be shorter
             found = int((seconds - begin - short * self.SHORTEST) / (each * count))
@@ -191,6 +143,7 @@ class Shadow(Attacker):
 ATTACKERS: tuple[Attacker, ...] = (
     LeastSquares("white_box"),
     LeastSquares("black_box"),
+    Copied(),
     Decoder(),
     Descent(),
     Shadow(),

@@ -74,16 +74,16 @@ def seconds_of_a_step(cut: Cut, attack: LearnedAttack, setting: str, values: Ten
     with torch.random.fork_rng(devices=[]):
         network = attack.build(adversary).to(device).train()
     network = network.to(memory_format=torch.channels_last)
-    adam = torch.optim.AdamW(network.parameters(), lr=1e-6)
+    optimizer = attack.optimizer(network.parameters(), lr=1e-6)
     pixels = torch.rand(len(values), *adversary.input_shape).to(device)
     values = values.to(device)
 
     def step() -> None:
         with autocast(device, pick_precision("auto", device)):
             loss = attack.loss(network, pixels, values, adversary.cloud)
-        adam.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        adam.step()
+        optimizer.step()
 
     step()
     taken = min(seconds_of(step, device) for _ in range(3))  # other work on the machine aside

@@ -20,6 +20,8 @@ CAN_RUN = {
     "black_box": ("black_box",),
     "query_free": ("query_free",),
 }
+#: What cuts are compared under, the strongest first; an edge that is solved needs no other attack.
+RANKED = ("refined_descent", "copied_descent", "decoder", "shadow_model", "affine_inversion")
 #: SSIM from which nothing is left to recover.
 SOLVED = 0.999
 #: The share of its usual steps below which an attack that fails shows nothing.
@@ -48,10 +50,10 @@ def tells_more(attacked: Attacked, floor: Attacked) -> bool:
 
 
 def reference(cuts: Sequence[CutAudit], family: str) -> str | None:
-    """The strongest family of attacks that an adversary can run and that ran at some cut: what
-    cuts are compared under."""
-    ran = {each.family for cut in cuts for each in cut.attacked}
-    return next((each for each in CAN_RUN[family] if each in ran), None)
+    """The strongest attack that an adversary can run and that ran at some cut: what cuts are
+    compared under."""
+    ran = {each.attack for cut in cuts for each in cut.attacked if each.family in CAN_RUN[family]}
+    return next((each for each in RANKED if each in ran), None)
 
 
 def doubt_of(cut: CutAudit, family: str, under: str | None) -> str:
@@ -62,14 +64,12 @@ def doubt_of(cut: CutAudit, family: str, under: str | None) -> str:
     attacked = worst(cut, family)
     if attacked is not None and min(attacked.ssim) >= SOLVED:
         return ""
-    like = [each for each in cut.attacked if each.family == under]
-    if not like:
-        return f"no {FAMILIES[under or family]} attack ran there"
-    like = [each for each in like if usual_steps(each.attack)] or like
+    like = next((each for each in cut.attacked if each.attack == under), None)
+    if like is None:
+        return f"no {get_attack(under).title if under else FAMILIES[family]} ran there"
     if attacked is None or fmean(attacked.ssim) > RECOGNISABLE_SSIM:
         return ""
-    most = max(like, key=effort_of)
-    return f"{had(most)} are too few to show anything" if effort_of(most) < SHOWS else ""
+    return f"{had(like)} are too few to show anything" if effort_of(like) < SHOWS else ""
 
 
 def had(attacked: Attacked) -> str:

@@ -1,0 +1,38 @@
+"""How long a refined descent may be, and which of its weights it has the time to search for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...attacks.refined_descent import CALIBRATION_IMAGES, PRIOR_START, TV_START
+from ...attacks.residual_decoder import HELD_OUT
+from .attacker import too_slow
+from .cuts import Cut
+
+LEAST, MOST = 60, 1500
+#: Iterations that are worth the search for one weight more: of total variation, of the prior.
+WORTH = (80, 120)
+#: Descents that the search for a weight takes: three at least, ten at most.
+TRIALS = 6
+
+
+def descents(cut: Cut, seconds: float, each: float, held: int) -> tuple[dict[str, Any], float]:
+    """The fields that take no longer, and the seconds that they take.
+
+    `each` is what an iteration of one image takes, `held` how many images the adversary has.
+    LeftOutError where not even the shortest descent fits.
+    """
+    calibrated = min(CALIBRATION_IMAGES, min(HELD_OUT, held // 8) // 2)
+    for searched, wanted in ((2, WORTH[1]), (1, WORTH[0]), (0, LEAST)):
+        images = len(cut.scored) + TRIALS * searched * calibrated
+        iterations = min(MOST, int(seconds / (each * images)))
+        if iterations >= wanted:
+            break
+    if iterations < LEAST:
+        raise too_slow(f"{LEAST} iterations", LEAST * each * images)
+    fields = {
+        "iterations": iterations,
+        "prior_weight": None if searched == 2 else PRIOR_START,
+        "tv_weight": None if searched else TV_START,
+    }
+    return fields, iterations * each * images
