@@ -4,13 +4,16 @@
 
 The adversary holds the 9,000 images of the same distribution, and twenty of the leaderboard's
 hundred are scored, two of each class. Beside what each family of the audit's attacks reaches stands
-the best row that the same adversary has on the leaderboard, over the same images.
+best row that the same adversary has on the leaderboard, over the same images. `--store` keeps
+the evidence of other splits.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from statistics import fmean
@@ -29,7 +32,7 @@ from ..audit.strength import worst
 from ..report.beside import published_rows
 from ..report.rows import Row
 from ..secrets.evaluation import evaluation_set
-from .evidence import run
+from .evidence import FOLDER, run
 
 SPLITS = ("lenet/relu2", "cifar_cnn/relu22")
 #: The settings of the leaderboard that grant no more than the audit's adversary has.
@@ -75,8 +78,14 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     for name in given.only or SPLITS:
         subject = subject_of(name, given.device)
         cut = Cut(subject, subject.target(name.split("/")[1]), 0)
+        began = time.process_time()
         audited, _ = audit_cut(cut, "", given.budget, lambda what: print(what, file=sys.stderr))
-        found[name] = {"seconds": round(audited.seconds), "left_out": audited.left_out}
+        found[name] = {
+            "budget": given.budget,
+            "seconds": round(audited.seconds),
+            "processor_seconds": round(time.process_time() - began),
+            "left_out": audited.left_out,
+        }
         for family in FAMILIES:
             attacked, (psnr, row) = worst(audited, family), best(published, name, family)
             if attacked is not None:
@@ -88,7 +97,17 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
                     "best_row": f"{row.scenario.key}/{row.label}",
                 }
         print(found[name], file=sys.stderr, flush=True)
-    return {"what": "an audit of one cut, and the leaderboard's best there", "splits": found}
+    return {
+        "what": "an audit of one cut, and the leaderboard's best there",
+        "splits": {**stored(), **found},
+    }
+
+
+def stored() -> dict[str, Any]:
+    """What is among the evidence of splits that were audited another time."""
+    path = FOLDER / "audited_splits.json"
+    before: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return dict(before.get("splits", {}))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
