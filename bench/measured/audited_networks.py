@@ -12,7 +12,6 @@ means among the evidence, in place of those that stand there of the same network
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -37,7 +36,7 @@ from ..audit.images import Pictures
 from ..audit.judging import judge_of
 from ..audit.record import Audit
 from ..audit.run import BUDGET, audit_module
-from .evidence import FOLDER, run
+from .evidence import run, stored
 
 
 def resnet18() -> nn.Module:
@@ -190,15 +189,8 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     return {
         "what": "seconds that training and audit of each network took on two cores beside other "
         "work, those of the processor that the audit had, and what its attacks recovered",
-        "networks": {**stored(), **found},
+        "networks": {**stored("audited_networks", "networks"), **found},
     }
-
-
-def stored() -> dict[str, Any]:
-    """What is among the evidence of networks that were audited another time."""
-    path = FOLDER / "audited_networks.json"
-    before: dict[str, Any] = json.loads(path.read_text("utf-8"))["networks"]
-    return {name: each for name, each in before.items() if "budget" in each}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

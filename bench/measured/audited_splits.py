@@ -4,14 +4,13 @@
 
 The adversary holds the 9,000 images of the same distribution, and twenty of the leaderboard's
 hundred are scored, two of each class. Beside what each family of the audit's attacks reaches stands
-best row that the same adversary has on the leaderboard, over the same images. `--store` keeps
-the evidence of other splits.
+the best row that the same adversary has on the leaderboard, over the same images. `--store`
+keeps the evidence of other splits.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections import OrderedDict
@@ -32,7 +31,7 @@ from ..audit.strength import worst
 from ..report.beside import published_rows
 from ..report.rows import Row
 from ..secrets.evaluation import evaluation_set
-from .evidence import FOLDER, run
+from .evidence import run, stored
 
 SPLITS = ("lenet/relu2", "cifar_cnn/relu22")
 #: The settings of the leaderboard that grant no more than the audit's adversary has.
@@ -99,15 +98,8 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
         print(found[name], file=sys.stderr, flush=True)
     return {
         "what": "an audit of one cut, and the leaderboard's best there",
-        "splits": {**stored(), **found},
+        "splits": {**stored("audited_splits", "splits"), **found},
     }
-
-
-def stored() -> dict[str, Any]:
-    """What is among the evidence of splits that were audited another time."""
-    path = FOLDER / "audited_splits.json"
-    before: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    return dict(before.get("splits", {}))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -48,3 +48,11 @@ def run(
     print(text, end="")
     if given.store:
         write_text(FOLDER / f"{name}.json", text)
+
+
+def stored(name: str, under: str) -> dict[str, Any]:
+    """What stands among a script's evidence `under` a name, to be kept where only a part of it is
+    measured anew."""
+    path = FOLDER / f"{name}.json"
+    before: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return dict(before.get(under, {}))

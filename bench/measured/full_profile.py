@@ -5,7 +5,7 @@
 One row an attack, in a process of its own that does on ten, a hundred and a thousand images what
 `splitzoo bench` does: attack, score and store. Seconds are the processor's, so that others at work
 do not count; the largest resident set, so far, includes torch, the networks and the data set. What
-each row scores stands beside it, with 95 % intervals.
+each row scores stands beside it, with 95 % intervals. `--store` keeps the rows of other attacks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..scenarios import scenario
 from ..score.means import mean
 from ..secrets import PROFILES
 from ..store.folder import ResultStore
-from .evidence import run
+from .evidence import run, stored
 
 #: An attack's row that takes little time, by its scenario.
 ROWS = {
@@ -39,6 +39,7 @@ ROWS = {
     "model_reconstruction": "black_box_same_set/lenet/conv1",
     "shadow_model": "query_free_same_set_same_net/lenet/conv1",
     "refined_descent": "white_box/lenet/relu2",
+    "copied_descent": "black_box_rand_set/lenet/relu2",
 }
 
 
@@ -77,7 +78,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     return {
         "what": "processor seconds, GiB of the largest resident set, and means with the half width "
         "of their 95 % intervals, on ten, a hundred and a thousand images",
-        "rows": rows,
+        "rows": {**stored("full_profile", "rows"), **rows},
     }
 
 
