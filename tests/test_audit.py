@@ -344,7 +344,12 @@ def test_what_the_mean_image_scores_is_within_any_limit() -> None:
     assert "no more than the mean image" in why
 
 
-OF_FAMILY = {"white_box": "refined_descent", "black_box": "decoder", "floor": "mean_image"}
+OF_FAMILY = {
+    "white_box": "refined_descent",
+    "black_box": "decoder",
+    "query_free": "shadow_model",
+    "floor": "mean_image",
+}
 
 
 def attack(
