@@ -10,8 +10,8 @@ from splitzoo.attacks import SETTINGS
 from splitzoo.bench import Row, Run, Scenario, chosen_runs, paper_figure, planned_runs, scenario
 from splitzoo.bench.cli import main
 from splitzoo.bench.paper import PAPER, TABLES
-from splitzoo.bench.referee.plan import further_runs, paper_runs, sweep_runs
-from splitzoo.bench.report.comparison import applicability, differences, findings, sweep
+from splitzoo.bench.referee.plan import SWEEPS, further_runs, paper_runs, sweep_runs
+from splitzoo.bench.report.comparison import applicability, differences, findings
 from splitzoo.bench.store.result import AttackUsed, Cost, Made, PerImage, Result
 from splitzoo.zoo import UnknownNameError, networks
 
@@ -135,12 +135,14 @@ def test_claims_are_judged_on_paired_differences() -> None:
     assert by_claim[better.claim.sentence].verdict == "contradicted, 0 of 1"
 
 
-def test_the_sweep_is_in_the_order_of_the_layers() -> None:
-    setting = "query_free_same_set_same_net"
-    results = [
-        result(setting, split, "shadow_model", [1.0, 2.0]) for split in ("fc3", "conv1", "pool2")
-    ]
-    assert [r.scenario.target.split for r in sweep(results)] == ["conv1", "pool2", "fc3"]
+@pytest.mark.parametrize("sweep", SWEEPS, ids="/".join)
+def test_a_sweep_attacks_behind_every_layer_in_a_setting_that_allows_it(
+    sweep: tuple[str, str, str],
+) -> None:
+    runs = sweep_runs(sweep)
+    assert [run.scenario.target.split for run in runs] == list(networks()[sweep[1]].splits)
+    for run in runs:
+        run.check()
 
 
 @pytest.mark.parametrize("value", ["Infinity", "NaN", "1e999"])

@@ -13,8 +13,9 @@ def add(parser: ArgumentParser) -> None:
     add_results(parser, published_or_local())
     parser.epilog = (
         "Figures 3 to 10 are grids of the paper's ten images and what came back of each, Figure\n"
-        "11 one for every layer of LeNet, Figure 12 its plot. A picture that was drawn from the\n"
-        "same results is kept. `splitzoo bench` and `splitzoo leaderboard` draw them too."
+        "11 one for every layer of LeNet, Figure 12 a line of its plot, which has one for each\n"
+        "attack that was run behind every layer. A picture that was drawn from the same results\n"
+        "is kept. `splitzoo bench` and `splitzoo leaderboard` draw them too."
     )
 
 

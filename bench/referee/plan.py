@@ -12,6 +12,14 @@ from ..paper import SWEEP, TABLES, columns
 from ..scenarios import Scenario
 from .runs import Run
 
+#: What stands side by side on the page behind every layer of a network, as (setting, network,
+#: attack), the strongest adversary first: the paper's (Figures 11 and 12), and ours.
+SWEEPS = (
+    ("white_box", "lenet", "refined_descent"),
+    ("black_box_same_set", "lenet", "decoder"),
+    SWEEP,
+)
+
 
 def paper_runs() -> list[Run]:
     """Every cell of Tables 3, 4, 6 and 8, with the attack that the paper ran there."""
@@ -22,9 +30,9 @@ def paper_runs() -> list[Run]:
     ]
 
 
-def sweep_runs() -> list[Run]:
-    """The eleven cells of Figures 11 and 12, in the order of the layers."""
-    setting, network, attack = SWEEP
+def sweep_runs(sweep: tuple[str, str, str] = SWEEP) -> list[Run]:
+    """A sweep's cell behind each layer, in their order; those of Figures 11 and 12 unless told."""
+    setting, network, attack = sweep
     return [
         Run(Scenario(get_setting(setting), Published(network, split)), attack)
         for split in get_network(network).splits

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from ...attacks import FAMILIES, SETTINGS, get_attack, get_setting
-from ...zoo import get_network, published
-from ..paper import SWEEP, columns, paper_figure
+from ...zoo import published
+from ..paper import columns, paper_figure
 from ..scenarios import Scenario
 from ..score.means import Mean, mean
 from .rows import Row
@@ -202,50 +201,3 @@ def findings(results: Sequence[Row]) -> list[Finding]:
             ]
             found.append(Finding(claim, paired, holds))
     return found
-
-
-def sweep(results: Sequence[Row]) -> list[Row]:
-    """The results of Figures 11 and 12, in the order of the layers; those that there are."""
-
-    setting, network, attack = SWEEP
-    by_split = {
-        r.scenario.target.split: r
-        for r in results
-        if (r.scenario.setting.name, r.scenario.target.network, r.label)
-        == (setting, network, attack)
-        and r.scenario.defence is None
-    }
-    return [by_split[split] for split in get_network(network).splits if split in by_split]
-
-
-def is_flat(where: Scenario) -> bool:
-    """Whether the edge sends a vector, as a fully connected layer does, and no feature maps."""
-    return len(where.target.feature_shape) == 1
-
-
-def sweep_sentence(results: Sequence[Row]) -> str:
-    """What one attack in one setting shows of §7.1, that fully connected layers hide the input."""
-    layers = sweep(results)
-    fully = [r for r in layers if is_flat(r.scenario)]
-    others = [r for r in layers if not is_flat(r.scenario)]
-    if not fully or not others:
-        return ""
-
-    def span(group: Sequence[Row]) -> str:
-        values = [mean(r.per_image["ssim"]).value for r in group]
-        return f"{min(values):.2f} to {max(values):.2f}"
-
-    def labels(group: Sequence[Row]) -> str:
-        shares = [fmean(r.per_image["label"]) for r in group]
-        return f"{100 * min(shares):.0f} to {100 * max(shares):.0f} %"
-
-    setting, attack = layers[0].scenario.setting, get_attack(layers[0].attack)
-    return (
-        f"**§7.1, for this attack and this setting only:** {attack.title} in *{setting.title}* "
-        f"recovers a mean SSIM of {span(others)} behind the {len(others)} layers before the first "
-        f"fully connected one, and of {span(fully)} behind the {len(fully)} from it on; the label "
-        f"survives in {labels(others)} and {labels(fully)} of the images. This is the weakest "
-        "setting: the adversary neither holds the edge nor may ask it. What stronger adversaries "
-        "recover behind fully connected layers is not measured here, so whether these layers hide "
-        "the input stays open."
-    )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
@@ -16,17 +19,19 @@ from torch import Tensor
 from ...attacks import SETTINGS, get_attack, get_setting
 from ...zoo import Network, get_network, networks
 from ...zoo.files import write_atomically
-from ..paper import columns, faithful_attack
+from ..paper import SWEEP, columns, faithful_attack
 from ..score.means import mean
 from ..score.metrics.ssim import RECOGNISABLE_SSIM
 from ..secrets.evaluation import evaluation_set
 from ..store.folder import ResultStore
-from .comparison import is_flat, sweep
+from .layers import Sweep, by_network, is_flat, layers_of, sweeps
 from .rows import Row
 
 #: Text chunk of the PNG that names the results it was drawn from.
 DRAWN_FROM = "splitzoo-results-sha256"
 _WIDTH, _LABEL = 0.86, 1.15
+#: A line's colour and mark, in the order of the sweeps that are drawn together.
+_LINES = (("#1f5f99", "o"), ("#b3541e", "s"), ("#3c7d3c", "D"), ("#7a4f9a", "^"), ("#555555", "v"))
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Picture:
 
     @property
     def of_sweep(self) -> bool:
-        """Whether it shows every layer of one network (Figures 11 and 12)."""
+        """Whether it shows every layer of one network, as Figures 11 and 12 do."""
         return self.kind in ("layers", "plot")
 
 
@@ -73,15 +78,15 @@ def pictures(store: ResultStore, results: Sequence[Row]) -> list[Picture]:
                 title = f"{number}{network.title}, {_named(setting, rows[0].attack)}"
                 path = folder / f"{setting}-{network.name}-{label}.png"
                 found.append(Picture(path, title, "grid", rows))
-    layers = tuple(sweep(results))
-    if len(layers) > 1:
-        where = layers[0].scenario
-        what = _named(where.setting.name, layers[0].attack)
-        stem = f"{where.setting.name}-{where.target.network}"
-        title = f"Figure 11. Every layer of LeNet, {what}"
-        found.append(Picture(folder / f"{stem}-layers.png", title, "layers", layers))
-        title = f"Figure 12. Every layer of LeNet, {what}"
-        found.append(Picture(folder / f"{stem}-layers-plot.png", title, "plot", layers))
+    for name, group in by_network(sweeps(results)).items():
+        title = f"Every layer of {group[0].network.title}"
+        rows = tuple(row for each in group for row in each.rows)
+        found.append(Picture(folder / f"layers-{name}.png", title, "plot", rows))
+        for each in group:
+            number = "Figure 11. " if each.key == SWEEP else ""
+            path = folder / f"{'-'.join(each.key)}-layers.png"
+            words = f"{number}{title}, {_named(each.key[0], each.rows[0].attack)}"
+            found.append(Picture(path, words, "layers", each.rows))
     return found
 
 
@@ -179,23 +184,16 @@ def _grid(store: ResultStore, picture: Picture) -> Figure:
 
 
 def _plot(picture: Picture) -> Figure:
-    """PSNR and SSIM against the layer, with 95 % intervals."""
-    names = [result.scenario.target.split for result in picture.results]
-    figure = Figure(figsize=(9.6, 3.6), dpi=110)
-    for axis, metric, label in zip(
-        figure.subplots(1, 2), ("psnr", "ssim"), ("PSNR, dB", "SSIM"), strict=True
-    ):
-        means = [mean(result.per_image[metric]) for result in picture.results]
-        axis.errorbar(
-            range(len(names)),
-            [each.value for each in means],
-            yerr=[each.half_width if each.n > 1 else 0 for each in means],
-            marker="o",
-            capsize=3,
-            color="#1f5f99",
-        )
-        flat = [is_flat(result.scenario) for result in picture.results]
-        first = flat.index(True) if True in flat else len(names)
+    """PSNR and SSIM against the layer, with 95 % intervals, a line for each sweep."""
+    found = sweeps(picture.results)
+    names = layers_of(found)
+    figure = Figure(figsize=(9.6, 4.0), dpi=110)
+    panels = figure.subplots(1, 2)
+    for axis, metric, label in zip(panels, ("psnr", "ssim"), ("PSNR, dB", "SSIM"), strict=True):
+        for each, (colour, mark) in zip(found, cycle(_LINES), strict=False):
+            _draw_line(axis, each, names, metric, colour, mark)
+        flat = {row.scenario.target.split for row in picture.results if is_flat(row.scenario)}
+        first = next((place for place, name in enumerate(names) if name in flat), len(names))
         if first < len(names):
             axis.axvspan(first - 0.5, len(names) - 0.5, color="#dddddd", zorder=0)
             axis.text(first - 0.4, axis.get_ylim()[1], "fully connected", fontsize=8, va="top")
@@ -206,11 +204,28 @@ def _plot(picture: Picture) -> Figure:
         axis.set_xlabel("layer that the network is split behind")
         axis.set_ylabel(f"mean {label}")
         axis.grid(axis="y", linewidth=0.4)
-    count = len(picture.results[0].per_image["psnr"])
+    count = picture.results[0].n
     title = f"{picture.title}; 95 % intervals over {count} images"
     figure.suptitle(title, fontsize=9, parse_math=False)
-    figure.tight_layout()
+    drawn, called = panels[0].get_legend_handles_labels()
+    figure.legend(drawn, called, loc="lower center", ncols=2, fontsize=8, frameon=False)
+    figure.tight_layout(rect=(0, 0.02 + 0.05 * math.ceil(len(found) / 2), 1, 1))
     return figure
+
+
+def _draw_line(
+    axis: Axes, sweep: Sweep, names: list[str], metric: str, colour: str, mark: str
+) -> None:
+    means = {split: mean(row.per_image[metric]) for split, row in sweep.by_split.items()}
+    axis.errorbar(
+        [names.index(split) for split in means],
+        [each.value for each in means.values()],
+        yerr=[each.half_width if each.n > 1 else 0 for each in means.values()],
+        marker=mark,
+        capsize=3,
+        color=colour,
+        label=sweep.title,
+    )
 
 
 def _draw_row(axes: np.ndarray, pixels: Tensor, label: str) -> None:

@@ -25,16 +25,15 @@ from .comparison import (
     applicability,
     differences,
     findings,
-    sweep,
-    sweep_sentence,
 )
 from .figures import Picture, draw, pictures
+from .layers import by_network, only_of_layers, section, sweeps
 from .pace import pace
 from .provenance import provenance
 from .rows import Row, failures, rows
 from .standing import standing
-from .tables import attack_lines, best, summary
-from .wording import escaped, holdings, ordered, relative, shaded, with_interval
+from .tables import best, summary
+from .wording import escaped, holdings, ordered, relative, with_interval
 
 HEADER = """# Leaderboard
 
@@ -43,7 +42,7 @@ from the features at each split, beside the figure that He, Zhang and Lee publis
 Higher means that more of the secret came back.
 
 [Best known](#best-known) · [Ours against the paper](#ours-against-the-paper) ·
-[Every layer of LeNet](#every-layer-of-lenet) · [Takeaways](#takeaways) ·
+{layers}[Takeaways](#takeaways) ·
 {notes}[Where the numbers come from]({provenance})
 
 """
@@ -118,15 +117,16 @@ def render(store: ResultStore, profile: str, path: Path) -> str:
     notes = store.folder / "notes.md"
     linked = relative(notes, path) if notes.is_file() else ""
     drawn = pictures(store, results)
+    sections = _layers(results, drawn, path)
     parts = [
         HEADER.format(
+            layers="".join(f"[{title}](#{_anchor(title)}) ·\n" for title in sections),
             notes=f"[Notes]({linked}) · " if linked else "",
             provenance=relative(provenance_path(store, profile), path),
         )
         + _best(results, drawn, path)
     ]
-    if len(sweep(results)) > 1:
-        parts.append(_layers(results, drawn, path))
+    parts += [f"## {title}\n\n{text}" for title, text in sections.items()]
     if differences(results):
         parts.append(_agreement(results, notes=linked))
     parts.append(
@@ -153,7 +153,7 @@ def render(store: ResultStore, profile: str, path: Path) -> str:
 
 def _best(results: Sequence[Row], drawn: Sequence[Picture], path: Path) -> str:
     """What a reader came for first: the strongest attack of each cell, and what it brings back."""
-    layers = _of_layers(results)
+    layers = only_of_layers(results)
     cells = [row for row in results if row not in layers]
     if not (table := best(cells)):
         return ""
@@ -170,7 +170,7 @@ def _best(results: Sequence[Row], drawn: Sequence[Picture], path: Path) -> str:
 def _section(setting: str, results: list[Row], drawn: Sequence[Picture], path: Path) -> str:
     described = get_setting(setting)
     in_columns = [r for r in results if r.scenario.column in columns()]
-    layers = _of_layers(results)
+    layers = only_of_layers(results)
     others = [r for r in results if r not in in_columns and r not in layers]
     lines = [
         f"## {described.title} ({described.section})",
@@ -186,12 +186,6 @@ def _section(setting: str, results: list[Row], drawn: Sequence[Picture], path: P
         if picture.results[0].scenario.setting.name == setting and not picture.of_sweep:
             lines += [f"![{escaped(picture.title)}]({relative(picture.path, path)})", ""]
     return "\n".join(lines)
-
-
-def _of_layers(results: Sequence[Row]) -> list[Row]:
-    """What the table of every layer shows and no other does."""
-    layers = sweep(results)
-    return [r for r in layers if r.scenario.column not in columns()] if len(layers) > 1 else []
 
 
 def _judged(results: Sequence[Row]) -> str:
@@ -239,29 +233,23 @@ def _agreement(results: Sequence[Row], *, notes: str) -> str:
     )
 
 
-def _layers(results: Sequence[Row], drawn: Sequence[Picture], path: Path) -> str:
-    layers = sweep(results)
-    blocks = [attack_lines([row], shaded)[:2] for row in layers]
-    table = [
-        [row.scenario.target.split, *[cell for _, cell in block]]
-        for row, block in zip(layers, blocks, strict=True)
-    ]
-    header = ["layer", *[name for name, _ in blocks[0]]]
-    lines = [
-        "## Every layer of LeNet",
-        "",
-        f"Figures 11 and 12: {layers[0].scenario.setting.title.lower()}, behind each "
-        "layer. The paper prints no numbers for them.",
-        "",
-        tabulate(table, header, tablefmt="pipe", disable_numparse=True),
-        "",
-        sweep_sentence(results),
-        "",
-    ]
-    for picture in drawn:
-        if picture.of_sweep:
-            lines += [f"![{escaped(picture.title)}]({relative(picture.path, path)})", ""]
-    return "\n".join(lines)
+def _layers(results: Sequence[Row], drawn: Sequence[Picture], path: Path) -> dict[str, str]:
+    """By title, a section for each network that was attacked behind every layer."""
+    sections = {}
+    for name, found in by_network(sweeps(results)).items():
+        shown = [
+            f"![{escaped(each.title)}]({relative(each.path, path)})\n"
+            for each in drawn
+            if each.of_sweep and each.results[0].scenario.target.network == name
+        ]
+        title = f"Every layer of {found[0].network.title}"
+        sections[title] = "\n".join([section(found), *shown])
+    return sections
+
+
+def _anchor(title: str) -> str:
+    """Where a heading is found, as Markdown's renderers name it."""
+    return title.lower().replace(" ", "-")
 
 
 def _takeaways(results: Sequence[Row]) -> str:
@@ -288,7 +276,7 @@ def _takeaways(results: Sequence[Row]) -> str:
         "The claims of §7, each as a paired difference of PSNR in dB over the same images, first "
         "minus second. *Better* holds where the 95 % interval lies above zero, *as good* where the "
         f"mean differs by at most {SIMILAR_DB:.0f} dB; targets where a claim fails are in "
-        "**bold**.\n\n" + claims + "\n\n" + sweep_sentence(results) + "\n"
+        "**bold**.\n\n" + claims + "\n"
     )
 
 

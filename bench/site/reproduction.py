@@ -18,8 +18,8 @@ from ..report.comparison import (
     applicability,
     differences,
     findings,
-    sweep_sentence,
 )
+from ..report.layers import SECTION_7_1, verdicts
 from ..report.rows import Row
 from ..report.wording import with_interval
 from .shown import Shown
@@ -48,9 +48,10 @@ def paper_page(results: Sequence[Row]) -> dict[str, Any]:
         "differences": found,
         "findings": findings(results),
         "reproduction": lines,
-        "sentence": sweep_sentence(results),
+        "section_7_1": SECTION_7_1,
         "similar": SIMILAR_DB,
         "techniques": list(TECHNIQUES),
+        "verdicts": verdicts(results),
         "with_interval": with_interval,
     }
 

@@ -1,0 +1,178 @@
+"""Leakage against depth: attacks behind every layer of a network, side by side, and §7.1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from tabulate import tabulate
+
+from ...attacks import get_attack
+from ...zoo import Network, get_network
+from ..paper import SWEEP, columns
+from ..referee.plan import SWEEPS, sweep_runs
+from ..scenarios import Scenario
+from ..score.means import mean
+from ..score.metrics.ssim import RECOGNISABLE_SSIM
+from .rows import Row
+from .wording import escaped, shaded
+
+#: What `verdicts` answers.
+SECTION_7_1 = (
+    "Does §7.1 hold, that fully connected layers hide the input? Setting by setting, where a mean "
+    f"SSIM above {RECOGNISABLE_SSIM} counts as recognisable; that one attack fails proves nothing:"
+)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """An attack's rows in a setting behind the layers of a network, in their order."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Setting, network and attack, as the plan has them."""
+        row = self.rows[0]
+        return row.scenario.setting.name, row.scenario.target.network, row.label
+
+    @property
+    def network(self) -> Network:
+        """What was attacked."""
+        return get_network(self.rows[0].scenario.target.network)
+
+    @property
+    def setting(self) -> str:
+        """The title of its setting."""
+        return self.rows[0].scenario.setting.title
+
+    @property
+    def attack(self) -> str:
+        """The title of its attack."""
+        return get_attack(self.rows[0].attack).title
+
+    @property
+    def title(self) -> str:
+        """Setting and attack."""
+        return f"{self.setting}: {self.attack}"
+
+    @property
+    def by_split(self) -> dict[str, Row]:
+        """Its rows by the layer that the network is split behind."""
+        return {row.scenario.target.split: row for row in self.rows}
+
+
+def sweeps(results: Sequence[Row]) -> list[Sweep]:
+    """What the results of one profile hold of each sweep of the plan; of some layers, perhaps.
+
+    One that has a single row, or none beside the paper's columns, shows no depth and is left out.
+    """
+    there = {(row.scenario, row.label): row for row in results}
+    profile = results[0].profile if results else ""
+    found = []
+    for sweep in SWEEPS:
+        keys = [(run.scenario.on(profile), run.label) for run in sweep_runs(sweep) if profile]
+        rows = tuple(there[key] for key in keys if key in there)
+        if len(rows) > 1 and any(_beside_the_columns(row) for row in rows):
+            found.append(Sweep(rows))
+    return found
+
+
+def by_network(found: Sequence[Sweep]) -> dict[str, list[Sweep]]:
+    """Sweeps by the name of their network."""
+    names = dict.fromkeys(sweep.network.name for sweep in found)
+    return {name: [each for each in found if each.network.name == name] for name in names}
+
+
+def only_of_layers(results: Sequence[Row]) -> list[Row]:
+    """What the tables of every layer show and no other does."""
+    return [row for each in sweeps(results) for row in each.rows if _beside_the_columns(row)]
+
+
+def layers_of(found: Sequence[Sweep]) -> list[str]:
+    """The layers of a network that any of its sweeps has a row behind, in their order."""
+    there = {split for each in found for split in each.by_split}
+    return [split for split in found[0].network.splits if split in there]
+
+
+def is_flat(where: Scenario) -> bool:
+    """Whether the edge sends a vector, as a fully connected layer does, and no feature maps."""
+    return len(where.target.feature_shape) == 1
+
+
+def section(found: Sequence[Sweep]) -> str:
+    """A network's sweeps side by side, and the verdicts, in Markdown."""
+    paper = (
+        " The paper's Figures 11 and 12 are the query-free column; it prints no numbers for them."
+    )
+    text = (
+        "What a cut behind each layer leaks, and how many numbers cross it: PSNR in dB / SSIM, and "
+        "the share of images whose label is read off what was recovered."
+        + (paper if any(each.key == SWEEP for each in found) else "")
+        + f"\n\n{_table(found)}\n\n"
+    )
+    said = verdicts([row for each in found for row in each.rows])
+    return text + (SECTION_7_1 + "\n\n" + "".join(f"- {each}\n" for each in said) if said else "")
+
+
+def _table(found: Sequence[Sweep]) -> str:
+    """A line for each layer, a column for each setting and attack."""
+    lines = []
+    for split in layers_of(found):
+        rows = [each.by_split.get(split) for each in found]
+        shape = next(row for row in rows if row).scenario.target.feature_shape
+        lines.append([split, f"{math.prod(shape):,}", *[_cell(row) for row in rows]])
+    header = ["layer", "numbers", *[escaped(each.title) for each in found]]
+    align = ("left", *["right"] * (len(header) - 1))
+    return tabulate(lines, header, tablefmt="pipe", colalign=align, disable_numparse=True)
+
+
+def verdicts(results: Sequence[Row]) -> list[str]:
+    """A line for each sweep: does §7.1 hold, that fully connected layers hide the input?"""
+    return [line for each in sweeps(results) if (line := _verdict(each))]
+
+
+def _verdict(sweep: Sweep) -> str:
+    fully = [row for row in sweep.rows if is_flat(row.scenario)]
+    others = [row for row in sweep.rows if not is_flat(row.scenario)]
+    if not fully or not others:
+        return ""
+    shown = [row.scenario.target.split for row in fully if _ssim(row) > RECOGNISABLE_SSIM]
+    holds = "holds against this attack"
+    if shown:
+        holds = "does not hold" + (f" behind {', '.join(shown)}" if len(shown) < len(fully) else "")
+    return (
+        f"**{sweep.setting}** ({sweep.attack}): {holds}. Mean SSIM is "
+        f"{_span(others, _ssim, '{:.2f}')} behind the {len(others)} layers before the first fully "
+        "connected one, and "
+        f"{_span(fully, _ssim, '{:.2f}')} behind the {len(fully)} from it on; the label is read "
+        f"off {_span(others, _labels, '{:.0%}')} and {_span(fully, _labels, '{:.0%}')} of the "
+        "images."
+    )
+
+
+def _span(rows: Sequence[Row], value: Callable[[Row], float], form: str) -> str:
+    values = [value(row) for row in rows]
+    low, high = (form.format(each).replace("%", " %") for each in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
+def _cell(row: Row | None) -> str:
+    if row is None:
+        return ""
+    psnr, ssim = mean(row.per_image["psnr"]).value, _ssim(row)
+    return shaded(f"{psnr:.2f} / {ssim:.3f}", ssim) + f", {100 * _labels(row):.0f} %"
+
+
+def _ssim(row: Row) -> float:
+    return mean(row.per_image["ssim"]).value
+
+
+def _labels(row: Row) -> float:
+    return fmean(row.per_image["label"])
+
+
+def _beside_the_columns(row: Row) -> bool:
+    return row.scenario.column not in columns()
