@@ -1,4 +1,4 @@
-"""Pictures of what came back: the paper's Figures 3 to 12, drawn from stored results."""
+"""Pictures of what came back and what it took: Figures 3 to 12 of the paper, and one of ours."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from ..score.metrics.ssim import RECOGNISABLE_SSIM
 from ..secrets.evaluation import evaluation_set
 from ..store.folder import ResultStore
 from .layers import Sweep, by_network, is_flat, layers_of, sweeps
+from .quality import compared, quality_figure
 from .rows import Row
 
 #: Text chunk of the PNG that names the results it was drawn from.
@@ -87,6 +88,10 @@ def pictures(store: ResultStore, results: Sequence[Row]) -> list[Picture]:
             path = folder / f"{'-'.join(each.key)}-layers.png"
             words = f"{number}{title}, {_named(each.key[0], each.rows[0].attack)}"
             found.append(Picture(path, words, "layers", each.rows))
+    timed = compared(results)
+    if timed:
+        title = "What each attack reaches, and the time that an image takes it"
+        found.append(Picture(folder / "quality-against-time.png", title, "quality", timed))
     return found
 
 
@@ -102,7 +107,7 @@ def is_current(picture: Picture) -> bool:
 def draw(store: ResultStore, picture: Picture) -> Path:
     """Draw a picture, unless its file is current, and return the path."""
     if not is_current(picture):
-        figure = _plot(picture) if picture.kind == "plot" else _grid(store, picture)
+        figure = _figure(store, picture)
         buffer = io.BytesIO()
         figure.savefig(
             buffer,
@@ -112,6 +117,12 @@ def draw(store: ResultStore, picture: Picture) -> Path:
         )
         write_atomically(picture.path, buffer.getvalue())
     return picture.path
+
+
+def _figure(store: ResultStore, picture: Picture) -> Figure:
+    if picture.kind == "quality":
+        return quality_figure(picture.title, picture.results)
+    return _plot(picture) if picture.kind == "plot" else _grid(store, picture)
 
 
 def _in_order() -> list[Network]:
@@ -144,10 +155,12 @@ def _named(setting: str, attack: str) -> str:
 
 
 def _digest(picture: Picture) -> str:
-    shown = [
+    shown: list[object] = [
         (row.scenario.key, row.label, row.results[0].recovered_sha256, row.per_image)
         for row in picture.results
     ]
+    if picture.kind == "quality":
+        shown += [row.seconds_per_image for row in picture.results]
     return hashlib.sha256(repr((picture.title, shown)).encode()).hexdigest()
 
 

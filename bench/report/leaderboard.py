@@ -42,7 +42,7 @@ from the features at each split, beside the figure that He, Zhang and Lee publis
 Higher means that more of the secret came back.
 
 [Best known](#best-known) · [Ours against the paper](#ours-against-the-paper) ·
-{layers}[Takeaways](#takeaways) ·
+[Quality against time](#quality-against-time) · {layers}[Takeaways](#takeaways) ·
 {notes}[Where the numbers come from]({provenance})
 
 """
@@ -129,6 +129,7 @@ def render(store: ResultStore, profile: str, path: Path) -> str:
     parts += [f"## {title}\n\n{text}" for title, text in sections.items()]
     if differences(results):
         parts.append(_agreement(results, notes=linked))
+    parts += [_quality(picture, path) for picture in drawn if picture.kind == "quality"]
     parts.append(
         READING.format(
             results=relative(store.folder / profile, path),
@@ -157,7 +158,7 @@ def _best(results: Sequence[Row], drawn: Sequence[Picture], path: Path) -> str:
     cells = [row for row in results if row not in layers]
     if not (table := best(cells)):
         return ""
-    shown = next((each for each in drawn if len(each.results) > 1 and not each.of_sweep), None)
+    shown = next((each for each in drawn if len(each.results) > 1 and each.kind == "grid"), None)
     picture = f"![{escaped(shown.title)}]({relative(shown.path, path)})\n\n" if shown else ""
     return (
         "## Best known\n\n"
@@ -182,10 +183,12 @@ def _section(setting: str, results: list[Row], drawn: Sequence[Picture], path: P
     ]
     if others:
         lines += ["Beyond the paper's targets:", "", summary(others), ""]
-    for picture in drawn:
-        if picture.results[0].scenario.setting.name == setting and not picture.of_sweep:
-            lines += [f"![{escaped(picture.title)}]({relative(picture.path, path)})", ""]
-    return "\n".join(lines)
+    mine = [
+        f"![{escaped(picture.title)}]({relative(picture.path, path)})"
+        for picture in drawn
+        if picture.kind == "grid" and picture.results[0].scenario.setting.name == setting
+    ]
+    return "\n".join([*lines, *mine, ""] if mine else lines)
 
 
 def _judged(results: Sequence[Row]) -> str:
@@ -250,6 +253,15 @@ def _layers(results: Sequence[Row], drawn: Sequence[Picture], path: Path) -> dic
 def _anchor(title: str) -> str:
     """Where a heading is found, as Markdown's renderers name it."""
     return title.lower().replace(" ", "-")
+
+
+def _quality(picture: Picture, path: Path) -> str:
+    return (
+        "## Quality against time\n\n"
+        "Seconds once the offline work is done, on the machine that each row was run on, where "
+        "others were sometimes at work.\n\n"
+        f"![{escaped(picture.title)}]({relative(picture.path, path)})\n"
+    )
 
 
 def _takeaways(results: Sequence[Row]) -> str:

@@ -114,6 +114,11 @@ class Row:
         """How many images."""
         return len(self.results[0].reported["indices"])
 
+    @property
+    def seconds_per_image(self) -> float:
+        """What attacking an image took, once the offline work was done."""
+        return self.cost("online_seconds") / self.n
+
     def cost(self, name: str) -> float:
         """A field of `Cost`, averaged over the seeds."""
         return fmean(getattr(result.cost, name) for result in self.results)

@@ -69,7 +69,10 @@ def strongest(results: Sequence[Row]) -> dict[tuple[str, str], Row]:
 
 
 def attack_lines(found: Sequence[Row | None], shade: Shade) -> list[list[str]]:
-    """What an attack reaches, shares of images and costs: a line each, a column for each row."""
+    """What an attack reaches, shares of images and costs: a line each, a column for each row.
+
+    What looks at no feature has the first line alone.
+    """
     there = [row for row in found if row]
     metrics = metrics_of(there[0].scenario.target.dataset.name).values()
     numbers = [metric for metric in metrics if metric.digits is not None]
@@ -86,14 +89,17 @@ def attack_lines(found: Sequence[Row | None], shade: Shade) -> list[list[str]]:
 
     def cost(row: Row) -> str:
         offline, queries = row.cost("offline_seconds"), row.cost("queries") / row.n
-        return f"{row.cost('online_seconds') / row.n:.2g}, {offline:.0f}, {queries:.0f}"
+        return f"{row.seconds_per_image:.2g}, {offline:.0f}, {queries:.0f}"
 
     def trust(row: Row) -> str:
         verdict = "" if row.borne_out else ", **not borne out**"
         return f"{row.ran}; {row.verified or 'not yet'}{verdict}"
 
+    reached = line(" / ".join(metric.title for metric in numbers), score)
+    if get_attack(there[0].attack).baseline:
+        return [reached]
     lines = [
-        line(" / ".join(metric.title for metric in numbers), score),
+        reached,
         line(", ".join(there[0].shares), shares),
         line("s / image, s offline, queries / image", cost),
         line("ran, verified", trust),

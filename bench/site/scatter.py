@@ -39,28 +39,49 @@ class Scatter:
     bottom: float = TOP + HIGH
 
 
+@dataclass(frozen=True)
+class Axis:
+    """A cost of a row, in words too. What costs less than 10 to the power of `low` is drawn at the
+    left end, with those of nothing, at a tick that is called `least`."""
+
+    title: str
+    cost: Callable[[Shown], float]
+    text: str
+    low: int
+    least: str
+
+
+AXES = (
+    Axis(
+        "seconds per image, online",
+        lambda each: each.row.seconds_per_image,
+        "{:.2g} s",
+        -4,
+        "≤ 0.0001",
+    ),
+    Axis(
+        "seconds in all, offline and for every image",
+        lambda each: each.row.cost("offline_seconds") + each.row.cost("online_seconds"),
+        "{:,.0f} s",
+        0,
+        "≤ 1",
+    ),
+    Axis("queries in all", lambda each: each.row.cost("queries"), "{:,.0f} queries", 0, "none"),
+)
+
+
 def scatters(rows: Sequence[Shown]) -> list[Scatter]:
-    """Against seconds in all, and against queries."""
-    return [
-        _scatter(
-            rows,
-            "seconds in all, offline and for every image",
-            lambda each: each.row.cost("offline_seconds") + each.row.cost("online_seconds"),
-            "s",
-            "≤ 1",
-        ),
-        _scatter(rows, "queries in all", lambda each: each.row.cost("queries"), "queries", "none"),
-    ]
+    """One for each axis."""
+    return [_scatter(rows, axis) for axis in AXES]
 
 
-def _scatter(
-    rows: Sequence[Shown], title: str, cost: Callable[[Shown], float], unit: str, least: str
-) -> Scatter:
-    """Costs below 1 are drawn at the left edge, with those of nothing."""
-    most = max(2, math.ceil(math.log10(max(1.0, *map(cost, rows)))))
+def _scatter(rows: Sequence[Shown], axis: Axis) -> Scatter:
+    least = 10.0**axis.low
+    most = max(axis.low + 2, math.ceil(math.log10(max(least, *map(axis.cost, rows)))))
 
     def across(value: float) -> float:
-        return round(LEFT + 10 + WIDE * math.log10(max(1.0, value)) / most, 1)
+        share = (math.log10(max(least, value)) - axis.low) / (most - axis.low)
+        return round(LEFT + 10 + WIDE * share, 1)
 
     def down(value: float) -> float:
         return round(TOP + HIGH * (1 - min(1.0, max(0.0, value))), 1)
@@ -70,19 +91,22 @@ def _scatter(
         Point(
             each,
             families.index(each.where.setting.family),
-            across(cost(each)),
+            across(axis.cost(each)),
             down(each.figures["ssim"].mean.value),
-            f"{cost(each):,.0f} {unit}",
+            axis.text.format(axis.cost(each)),
         )
         for each in rows
     ]
     there = {point.number for point in points}
     ticks = [
-        (least if power == 0 else f"{10**power:,}", across(10.0**power))
-        for power in range(most + 1)
+        (
+            axis.least if power == axis.low else f"{10.0**power:,.{max(0, -power)}f}",
+            across(10.0**power),
+        )
+        for power in range(axis.low, most + 1)
     ]
     return Scatter(
-        title,
+        axis.title,
         points,
         ticks,
         [(f"{part / 5:g}", down(part / 5)) for part in range(6)],

@@ -120,11 +120,6 @@ class Shown:
         return [check for result in self.row.results for check in checks_of(result)]
 
     @property
-    def seconds_per_image(self) -> float:
-        """What attacking an image took."""
-        return self.row.cost("online_seconds") / self.row.n
-
-    @property
     def queries_per_image(self) -> float:
         """Images that were sent to the victim's edge for each image attacked."""
         return self.row.cost("queries") / self.row.n
