@@ -73,9 +73,9 @@ def test_one_layer_or_the_papers_columns_alone_are_no_sweep(splits: tuple[str, .
 @pytest.mark.parametrize(
     ("fc1", "fc3", "verdict"),
     [
-        (0.9, 0.31, "does not hold."),
+        (0.9, 0.31, "does not hold behind fc1, fc3."),
         (0.9, 0.3, "does not hold behind fc1."),
-        (0.3, 0.1, "holds against this attack."),
+        (0.3, 0.1, "holds against this attack behind fc1, fc3."),
     ],
 )
 def test_fully_connected_layers_hide_what_no_image_shows(
@@ -91,10 +91,16 @@ def test_fully_connected_layers_hide_what_no_image_shows(
     low, high = sorted((fc1, fc3))
     assert said == (
         f"**Black-box, same set** (Decoder): {verdict} Mean SSIM is 0.85 to 0.95 behind the 2 "
-        f"layers before the first fully connected one, and {low:.2f} to {high:.2f} behind the 2 "
-        "from it on; the label is read off 90 % to 100 % and 80 % to 100 % of the images."
+        f"measured before the first fully connected layer, and {low:.2f} to {high:.2f} behind the "
+        "2 from it on; the label is read off 90 % to 100 % and 80 % to 100 % of the images."
     )
     assert not verdicts(rows[:2]), "of convolutions alone nothing follows"
+
+
+def test_a_verdict_on_all_fully_connected_layers_names_none() -> None:
+    every = [row(BLACK_BOX, split) for split in ("conv1", "fc1", "fc1_relu", "fc2", "fc2_relu")]
+    assert "does not hold behind fc1, fc1_relu, fc2, fc2_relu. " in verdicts(every)[0]
+    assert "does not hold. " in verdicts([*every, row(BLACK_BOX, "fc3")])[0]
 
 
 @pytest.fixture
@@ -135,7 +141,7 @@ def test_what_only_the_layers_show_stands_in_no_other_table(store: ResultStore) 
 def test_the_site_says_the_same(store: ResultStore, tmp_path: Path) -> None:
     write_site(store, "paper10", tmp_path / "site")
     paper = (tmp_path / "site/paper.html").read_text("utf-8")
-    assert "<strong>Black-box, same set</strong> (Decoder): does not hold." in paper
-    assert "(Shadow model): holds against this attack." in paper
+    assert "<strong>Black-box, same set</strong> (Decoder): does not hold behind fc1." in paper
+    assert "(Shadow model): holds against this attack behind fc1." in paper
     depth = (tmp_path / "site/index.html").read_text("utf-8")
     assert "lenet/fc1: Decoder, Black-box, same set, " in depth, "a mark of the curve"

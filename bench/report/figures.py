@@ -20,7 +20,7 @@ from ...attacks import SETTINGS, get_attack, get_setting
 from ...zoo import Network, get_network, networks
 from ...zoo.files import write_atomically
 from ..paper import SWEEP, columns, faithful_attack
-from ..score.means import mean
+from ..score.means import Mean, mean
 from ..score.metrics.ssim import RECOGNISABLE_SSIM
 from ..secrets.evaluation import evaluation_set
 from ..store.folder import ResultStore
@@ -229,11 +229,13 @@ def _plot(picture: Picture) -> Figure:
 def _draw_line(
     axis: Axes, sweep: Sweep, names: list[str], metric: str, colour: str, mark: str
 ) -> None:
-    means = {split: mean(row.per_image[metric]) for split, row in sweep.by_split.items()}
+    """A sweep's line, with a gap where a layer was not measured."""
+    rows = [sweep.by_split.get(name) for name in names]
+    means = [mean(row.per_image[metric]) if row else Mean(math.nan, 0, 2) for row in rows]
     axis.errorbar(
-        [names.index(split) for split in means],
-        [each.value for each in means.values()],
-        yerr=[each.half_width if each.n > 1 else 0 for each in means.values()],
+        range(len(names)),
+        [each.value for each in means],
+        yerr=[each.half_width if each.n > 1 else 0 for each in means],
         marker=mark,
         capsize=3,
         color=colour,

@@ -139,16 +139,17 @@ def _verdict(sweep: Sweep) -> str:
     others = [row for row in sweep.rows if not is_flat(row.scenario)]
     if not fully or not others:
         return ""
-    shown = [row.scenario.target.split for row in fully if _ssim(row) > RECOGNISABLE_SSIM]
-    holds = "holds against this attack"
-    if shown:
-        holds = "does not hold" + (f" behind {', '.join(shown)}" if len(shown) < len(fully) else "")
+    shown = [row for row in fully if _ssim(row) > RECOGNISABLE_SSIM]
+    holds, of = ("does not hold", shown) if shown else ("holds against this attack", fully)
+    if len(of) < sum(is_flat(run.scenario) for run in sweep_runs(sweep.key)):
+        holds += f" behind {', '.join(row.scenario.target.split for row in of)}"
+    before, behind = (
+        (_span(rows, _ssim, "{:.2f}"), _span(rows, _labels, "{:.0%}")) for rows in (others, fully)
+    )
     return (
-        f"**{sweep.setting}** ({sweep.attack}): {holds}. Mean SSIM is "
-        f"{_span(others, _ssim, '{:.2f}')} behind the {len(others)} layers before the first fully "
-        "connected one, and "
-        f"{_span(fully, _ssim, '{:.2f}')} behind the {len(fully)} from it on; the label is read "
-        f"off {_span(others, _labels, '{:.0%}')} and {_span(fully, _labels, '{:.0%}')} of the "
+        f"**{sweep.setting}** ({sweep.attack}): {holds}. Mean SSIM is {before[0]} behind the "
+        f"{len(others)} measured before the first fully connected layer, and {behind[0]} behind "
+        f"the {len(fully)} from it on; the label is read off {before[1]} and {behind[1]} of the "
         "images."
     )
 
