@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from scipy.fft import dctn
 from splitzoo.attacks import (
     SETTINGS,
     Adversary,
+    CopiedDescent,
     RefinedDescent,
     ResidualDecoder,
     procedural_images,
@@ -18,7 +20,14 @@ from splitzoo.attacks import (
 from splitzoo.attacks.error_prior import ErrorPrior, cosines
 from splitzoo.attacks.refined_descent import GAIN, PATIENCE, Falling
 from splitzoo.attacks.residual_decoder import apart
-from splitzoo.zoo import CapabilityError, Images, InputError, Target, load_split
+from splitzoo.zoo import (
+    CapabilityError,
+    DecoderAndCopy,
+    Images,
+    InputError,
+    Target,
+    load_split,
+)
 from torch import Tensor, nn
 
 TINY = RefinedDescent(
@@ -187,11 +196,11 @@ def test_it_is_refused_without_the_edge_or_with_next_to_no_images(
 def test_a_network_that_no_attack_was_developed_on(split: str) -> None:
     """ResNet-20 behind each of its stages, with no field that knows of it."""
     target = load_split("resnet20", split)
-    quick = {"steps": 4, "batch_size": 8, "queries": 16}
+    quick: dict[str, Any] = {"steps": 4, "batch_size": 8, "queries": 16}
     secret = procedural_images(2, (3, 32, 32), torch.Generator().manual_seed(4))
     features = target.edge(secret).detach()
     black_box = Adversary(SETTINGS["black_box_rand_set"], target)
-    network, _ = ResidualDecoder(**quick).train(black_box)  # type: ignore[arg-type]
+    network, _ = ResidualDecoder(**quick).train(black_box)
     assert ResidualDecoder().prepare(black_box, network=network).reconstruct(features).shape == (
         *secret.shape,
     )
@@ -200,3 +209,14 @@ def test_a_network_that_no_attack_was_developed_on(split: str) -> None:
     found = attack.prepare(white_box, network=network).reconstruct(features)
     start = network(features).clamp(0, 1)
     assert (distances(target, found, features) < distances(target, start, features)).all()
+    copying = CopiedDescent(**quick, iterations=10, prior_weight=0.01, tv_weight=0.03)
+    learned, _ = copying.train(black_box)
+    assert isinstance(learned, DecoderAndCopy)
+    found = copying.prepare(black_box, network=learned).reconstruct(features)
+    with torch.no_grad():
+        start = learned.decoder(features).clamp(0, 1)
+        before, after = (
+            (learned.edge(images) - features).square().flatten(1).sum(1)
+            for images in (start, found)
+        )
+    assert (after < before).all()
