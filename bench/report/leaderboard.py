@@ -184,11 +184,13 @@ def _section(setting: str, results: list[Row], drawn: Sequence[Picture], path: P
     if others:
         lines += ["Beyond the paper's targets:", "", summary(others), ""]
     mine = [
-        f"![{escaped(picture.title)}]({relative(picture.path, path)})"
+        (picture.results[0].label, f"![{escaped(picture.title)}]({relative(picture.path, path)})")
         for picture in drawn
         if picture.kind == "grid" and picture.results[0].scenario.setting.name == setting
     ]
-    return "\n".join([*lines, *mine, ""] if mine else lines)
+    for _, of_attack in groupby(mine, lambda each: each[0]):
+        lines.append(" ".join(link for _, link in of_attack))
+    return "\n".join([*lines, ""] if mine else lines)
 
 
 def _judged(results: Sequence[Row]) -> str:
