@@ -245,8 +245,13 @@ def test_an_interrupt_ends_the_workers_and_tries_nothing_again(tmp_path: Path) -
             raise WorkerDiedError("it was ended")
 
     worker = Interrupted()
-    with pytest.raises(KeyboardInterrupt):
-        attacked(tmp_path, [gray("conv1"), gray("relu2")], worker)
+    # A shell starts what it runs in the background with interrupts ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            attacked(tmp_path, [gray("conv1"), gray("relu2")], worker)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert worker.ended
     time.sleep(0.1)  # its thread may still be about to try again
     assert len(worker.items) == 1
