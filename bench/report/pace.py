@@ -67,7 +67,7 @@ def pace(results: Sequence[Result], path: Path) -> str:
         "decides. Rows that were measured with two threads count twice, so these are upper bounds; "
         "networks that are published are not trained again. `full` attacks the reserve of 1,000 "
         "images a data set: a row takes as many times longer as it has more images, and little "
-        f"more memory ([measured]({linear}), a row of most attacks).\n"
+        f"more memory ([measured]({linear}), a row of every attack).\n"
     )
 
 
