@@ -28,11 +28,15 @@ def setting_of(cut: Cut) -> str:
     return "black_box_same_dist" if enough else "black_box_rand_set"
 
 
-def seconds_of_learning(cut: Cut, attack: ResidualDecoder, setting: str) -> float:
-    """What a step takes, each of its images asked anew."""
+def seconds_of_asking(cut: Cut) -> float:
+    """What an answer takes, an image, and drawing it where the adversary has none."""
+    return seconds_of_a_query(cut, drawn=setting_of(cut) == "black_box_rand_set")
+
+
+def seconds_of_learning(cut: Cut, attack: ResidualDecoder, setting: str, asking: float) -> float:
+    """What a step takes, each of its images asked anew for `asking` seconds."""
     features = torch.randn(min(TIMED, attack.batch_size), *cut.target.feature_shape)
-    query = seconds_of_a_query(cut, drawn=setting == "black_box_rand_set")
-    return seconds_of_a_step(cut, attack, setting, features) + attack.batch_size * query
+    return seconds_of_a_step(cut, attack, setting, features) + attack.batch_size * asking
 
 
 def asked(cut: Cut, attack: Learning) -> tuple[Learning, int | None]:

@@ -12,9 +12,8 @@ from typing import ClassVar
 import torch
 
 from ...attacks import RMLE, RefinedDescent, ResidualDecoder, ShadowModel
-from ...attacks.residual_decoder import HELD_OUT
 from ...attacks.rmle import CALIBRATION_IMAGES, CALIBRATION_SHARE
-from .asking import asked, seconds_of_learning, setting_of, told
+from .asking import asked, seconds_of_asking, seconds_of_learning, setting_of, told
 from .attacker import Attacker, Decoded, LeftOutError, Planned, too_slow
 from .copied import Copied
 from .cuts import Cut
@@ -33,13 +32,13 @@ class Decoder(Attacker):
     WIDTHS: ClassVar[dict[int, int]] = {16: LEAST, 32: 300, 64: 800}
 
     def plan(self, cut: Cut, seconds: float, decoder: Decoded | None) -> Planned:
-        setting = setting_of(cut)
+        setting, asking = setting_of(cut), seconds_of_asking(cut)
         width, steps, step = 0, self.LEAST, 0.0
         for wider, wanted in self.WIDTHS.items():
             if steps < wanted:  # nor would there be as many of slower ones
                 break
             attack = ResidualDecoder(width=wider)
-            slower = seconds_of_learning(cut, attack, setting)
+            slower = seconds_of_learning(cut, attack, setting, asking)
             if int(seconds / slower) < wanted:
                 break
             width, steps, step = wider, int(seconds / slower), slower
@@ -63,12 +62,10 @@ class Descent(Attacker):
             raise LeftOutError("it begins with a decoder, and there is none")
         pictured = decoder.setting == "black_box_same_dist"
         setting = "white_box_same_dist" if pictured else "white_box"
-        held = decoder.most if pictured else HELD_OUT * 8
-        assert held is not None
         trial = RefinedDescent(iterations=ITERATIONS, prior_weight=0.01, tv_weight=0.03)
         adversary = cut.adversary(setting, decoder.most)
         begin, each = seconds_of_an_iteration(cut, trial, adversary, decoder.network)
-        fields, expected = descents(cut, seconds - begin, each, held)
+        fields, expected = descents(cut, seconds - begin, each, decoder.most)
         attack = RefinedDescent(**decoder.fields, **fields)
         return Planned(attack, setting, begin + expected, decoder.most, decoder.network)
 

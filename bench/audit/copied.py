@@ -7,8 +7,7 @@ from dataclasses import replace
 import torch
 
 from ...attacks import CopiedDescent
-from ...attacks.residual_decoder import HELD_OUT
-from .asking import asked, seconds_of_learning, setting_of, told
+from .asking import asked, seconds_of_asking, seconds_of_learning, setting_of, told
 from .attacker import Attacker, Decoded, LeftOutError, Planned, too_slow
 from .cuts import Cut
 from .descending import LEAST, descents
@@ -28,7 +27,7 @@ class Copied(Attacker):
 
     def plan(self, cut: Cut, seconds: float, decoder: Decoded | None) -> Planned:
         setting, attack = setting_of(cut), CopiedDescent()
-        step = seconds_of_learning(cut, attack, setting)
+        step = seconds_of_learning(cut, attack, setting, seconds_of_asking(cut))
         steps = min(self.MOST, int(self.LEARNING * seconds / step))
         if steps < self.LEAST:
             raise too_slow(
@@ -38,7 +37,7 @@ class Copied(Attacker):
         learning = attack.steps * step
         begin, each = self._iteration(cut, setting, most)
         try:
-            fields, expected = descents(cut, seconds - learning - begin, each, most or 8 * HELD_OUT)
+            fields, expected = descents(cut, seconds - learning - begin, each, most)
         except LeftOutError as reason:
             needs = (begin + reason.needs) / (1 - self.LEARNING)
             raise too_slow(f"{LEAST} iterations over a copy", needs) from None

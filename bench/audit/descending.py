@@ -16,13 +16,17 @@ WORTH = (80, 120)
 TRIALS = 6
 
 
-def descents(cut: Cut, seconds: float, each: float, held: int) -> tuple[dict[str, Any], float]:
+def descents(
+    cut: Cut, seconds: float, each: float, most: int | None
+) -> tuple[dict[str, Any], float]:
     """The fields that take no longer, and the seconds that they take.
 
-    `each` is what an iteration of one image takes, `held` how many images the adversary has.
+    `each` is what an iteration of one image takes, `most` how many images the adversary is given;
+    None where it draws its own.
     LeftOutError where not even the shortest descent fits.
     """
-    calibrated = min(CALIBRATION_IMAGES, min(HELD_OUT, held // 8) // 2)
+    held_out = HELD_OUT if most is None else min(HELD_OUT, most // 8)
+    calibrated = min(CALIBRATION_IMAGES, held_out // 2)
     for searched, wanted in ((2, WORTH[1]), (1, WORTH[0]), (0, LEAST)):
         images = len(cut.scored) + TRIALS * searched * calibrated
         iterations = min(MOST, int(seconds / (each * images)))

@@ -32,15 +32,16 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     with TemporaryDirectory() as scratch:
         one, two = Path(scratch, "one"), Path(scratch, "two")
         alone, together = seconds_of(one, given.only, 1), seconds_of(two, given.only, 2)
+        tables = table(one), table(two)
         return {
             "what": f"seconds of {PROFILE} {given.only or '(all scenarios)'} by one job and by two "
             "jobs of one thread each",
             "cores": os.cpu_count(),
-            "files": len(table(one)),
+            "files": len(tables[0]),
             "one_job_seconds": round(alone, 1),
             "two_jobs_seconds": round(together, 1),
             "share": round(together / alone, 3),
-            "table_equal": table(one) == table(two),
+            "table_equal": tables[0] == tables[1],
         }
 
 
