@@ -28,5 +28,6 @@ from .settings import SETTINGS as SETTINGS
 from .settings import Capability as Capability
 from .settings import Setting as Setting
 from .settings import get_setting as get_setting
+from .shadow_decoder import ShadowDecoder as ShadowDecoder
 from .shadow_model import ModelReconstruction as ModelReconstruction
 from .shadow_model import ShadowModel as ShadowModel

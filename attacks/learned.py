@@ -102,6 +102,12 @@ class LearnedAttack(Attack):
     def examples(self, adversary: Adversary, generator: torch.Generator) -> Examples:
         """What the network learns from, gathered once."""
 
+    def gather(
+        self, adversary: Adversary, generator: torch.Generator, conditions: Conditions
+    ) -> Examples:
+        """`examples`, for an attack that trains other networks to have them: under `conditions`."""
+        return self.examples(adversary, generator)
+
     @abstractmethod
     def loss(self, network: nn.Module, pixels: Tensor, values: Tensor, cloud: nn.Module) -> Tensor:
         """The objective on a batch on the adversary's device, pixels as floats in [0, 1]."""
@@ -175,7 +181,7 @@ class LearnedAttack(Attack):
         self, network: nn.Module, adversary: Adversary, seed: int, conditions: Conditions
     ) -> float:
         began = time.perf_counter()
-        examples = self.examples(adversary, torch.Generator().manual_seed(seed))
+        examples = self.gather(adversary, torch.Generator().manual_seed(seed), conditions)
         gathered = time.perf_counter() - began
         if not len(examples):
             raise InputError(f"{self.title} has nothing to learn from: the setting holds no image")

@@ -56,7 +56,7 @@ class ResidualDecoder(LearnedAttack):
     drawn = "procedural images"
     averaging = 0.998
     stored_as = torch.float16
-    checkpoint = "{network}_decoder_{split}-{variant}"
+    checkpoint: ClassVar[str | None] = "{network}_decoder_{split}-{variant}"
     brief: ClassVar[Mapping[str, Any]] = {**LearnedAttack.brief, "width": 4, "queries": 24}
 
     steps: int = 2500

@@ -28,6 +28,7 @@ from splitzoo.attacks import (
     LearnedAttack,
     ModelReconstruction,
     Setting,
+    ShadowDecoder,
     ShadowModel,
 )
 from splitzoo.attacks.affine_inversion import AffineInversion
@@ -119,6 +120,12 @@ CASES = {
             "tv_weight": 0.03,
         },
         frozenset({_QUERY}),
+        split="relu1",
+    ),
+    "shadow_decoder": Case(
+        ShadowDecoder,
+        {**_OFFLINE, "width": 8, "queries": 24, "shadows": 3, "shadow_steps": 4},
+        frozenset({_DATA, _STRUCTURE}),
         split="relu1",
     ),
     "shadow_model": Case(

@@ -21,7 +21,7 @@ from splitzoo.bench import psnr, ssim
 from splitzoo.bench.audit import descending, schedule
 from splitzoo.bench.audit import run as running
 from splitzoo.bench.audit.advice import Point, advise, front, points, recommend
-from splitzoo.bench.audit.attackers import Decoder, Descent, Shadow
+from splitzoo.bench.audit.attackers import Decoder, Descent, Shadows
 from splitzoo.bench.audit.attacking import floor_of
 from splitzoo.bench.audit.bound import fisher_trace, noise_needed
 from splitzoo.bench.audit.copied import Copied
@@ -135,13 +135,14 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
 
 def hasten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every attack be brief, however large the budget."""
-    for attacker in (Decoder, Shadow):
+    for attacker in (Decoder, Shadows):
         monkeypatch.setattr(attacker, "MOST", 60)
+    monkeypatch.setattr(Shadows, "SHADOWS", (3, 3))
     for bound in ("LEAST", "MOST"):
         monkeypatch.setattr(Copied, bound, 20)
     monkeypatch.setattr(descending, "MOST", 60)
     monkeypatch.setattr(Decoder, "WIDTHS", {16: 30})
-    monkeypatch.setattr(Shadow, "ITERATIONS", 100)
+    monkeypatch.setattr(Shadows, "STEPS", (60, 60))
 
 
 def test_an_audit_from_file_and_folder_to_report(
@@ -169,7 +170,7 @@ def test_an_audit_from_file_and_folder_to_report(
     assert sorted(ran) == [
         ("black_box", "copied_descent"),
         ("black_box", "decoder"),
-        ("query_free", "shadow_model"),
+        ("query_free", "shadow_decoder"),
         ("white_box", "refined_descent"),
     ]
     pictures = read_images(photos)
@@ -258,7 +259,7 @@ def test_an_attack_that_fails_is_left_out_with_its_reason(
         raise RuntimeError("no room\nat all")
 
     hasten(monkeypatch)
-    for attacker in (Copied, Descent, Shadow):
+    for attacker in (Copied, Descent, Shadows):
         monkeypatch.setattr(attacker, "plan", fails)
     (cut,) = audited(net, photos, tmp_path, "1", budget=9000.0).cuts
     assert [each.family for each in cut.attacked] == ["black_box"]
@@ -347,7 +348,7 @@ def test_what_the_mean_image_scores_is_within_any_limit() -> None:
 OF_FAMILY = {
     "white_box": "refined_descent",
     "black_box": "decoder",
-    "query_free": "shadow_model",
+    "query_free": "shadow_decoder",
     "floor": "mean_image",
 }
 

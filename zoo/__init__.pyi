@@ -15,6 +15,7 @@ from .data import load_dataset as load_dataset
 from .dataset import DataSet as DataSet
 from .dataset import all_datasets as all_datasets
 from .dataset import get_dataset as get_dataset
+from .decoder import AtUnitScale as AtUnitScale
 from .decoder import Decoder as Decoder
 from .defence import Defence as Defence
 from .defence import all_defences as all_defences

@@ -64,6 +64,15 @@ class Standardize(Portable, nn.Module):
         self.std.mul_(scale)
 
 
+class AtUnitScale(Portable, nn.Module):
+    """Each image's features divided by their root mean square; what is all zeros stays so."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        scale = features.square().flatten(1).mean(1).sqrt()
+        scale = torch.where(scale > 0, scale, 1.0)
+        return features / scale.view(-1, *[1] * (features.dim() - 1))
+
+
 class TokensToGrid(Portable, nn.Module):
     """Tokens N×T×D -> N×D×s×s; with a class token in front, N×2D×s×s."""
 

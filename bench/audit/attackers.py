@@ -9,17 +9,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-import torch
-
-from ...attacks import RMLE, RefinedDescent, ResidualDecoder, ShadowModel
-from ...attacks.rmle import CALIBRATION_IMAGES, CALIBRATION_SHARE
+from ...attacks import RefinedDescent, ResidualDecoder
 from .asking import asked, seconds_of_asking, seconds_of_learning, setting_of, told
 from .attacker import Attacker, Decoded, LeftOutError, Planned, too_slow
 from .copied import Copied
 from .cuts import Cut
 from .descending import descents
 from .exact import LeastSquares
-from .pace import ITERATIONS, TIMED, seconds_of_a_step, seconds_of_an_iteration
+from .pace import ITERATIONS, seconds_of_an_iteration
+from .shadowing import Shadows
 
 
 class Decoder(Attacker):
@@ -75,66 +73,6 @@ class Descent(Attacker):
         return f"the edge with its weights, and {planned.most:,} images of yours"
 
 
-class Shadow(Attacker):
-    """Query-free: trains an edge of its own through the cloud half, and descends over that."""
-
-    family = "query_free"
-    share = 1.0
-    LEAST, MOST, ITERATIONS = 60, 6000, 5000
-    #: Descents that the search for λ takes, and the least iterations that rMLE gives each.
-    TRIALS, SHORTEST = 4, 100
-    #: Not gray: a network that is normalised around it may answer gray without a gradient.
-    START = 0.45
-    SETTING = "query_free_diff_set_same_net"
-
-    def hindrance(self, cut: Cut) -> str | None:
-        if not cut.subject.labelled:
-            return "it needs labels: put the images into a sub-folder for each class of the network"
-        if not list(cut.target.cloud.parameters()):
-            return "it learns through the cloud half, which holds no weights here"
-        if not list(cut.target.edge.parameters()):
-            return "the edge has no weights that are not known"
-        return None
-
-    def plan(self, cut: Cut, seconds: float, decoder: Decoded | None) -> Planned:
-        attack = ShadowModel(init_gain=1.0, fit_scale=True, start=self.START)
-        labels = torch.zeros(TIMED, dtype=torch.int64)
-        step = seconds_of_a_step(cut, attack, self.SETTING, labels)
-        steps = int(0.5 * seconds / step)
-        if steps < self.LEAST:
-            raise too_slow(f"{self.LEAST} steps", 2 * self.LEAST * step)
-        steps = min(steps, self.MOST)
-        iterations, descent = self._descent(cut, 0.5 * seconds)
-        # The paper's 5000 steps of 1e-3 can carry a pixel five times across its range.
-        attack = replace(
-            attack, steps=steps, iterations=iterations, step_size=min(0.03, 5 / iterations)
-        )
-        return Planned(attack, self.SETTING, steps * step + descent)
-
-    def _descent(self, cut: Cut, seconds: float) -> tuple[int, float]:
-        """Iterations of rMLE for which the time suffices, calibrating λ included, and the time."""
-        trial = RMLE(iterations=ITERATIONS, tv_weight=1.0, start=self.START)
-        adversary = cut.adversary("white_box")
-        begin, each = seconds_of_an_iteration(cut, trial, adversary, None)
-        short, count = each * self.TRIALS * CALIBRATION_IMAGES, len(cut.scored)
-        found = int((seconds - begin) / (each * count + short * CALIBRATION_SHARE))
-        if found * CALIBRATION_SHARE < self.SHORTEST:  # the trials cannot be shorter
-            found = int((seconds - begin - short * self.SHORTEST) / (each * count))
-        if found < self.SHORTEST:
-            needs = begin + self.SHORTEST * (each * count + short)
-            raise too_slow(f"{self.SHORTEST} iterations", 2 * needs)
-        found = min(found, self.ITERATIONS)
-        trials = short * max(self.SHORTEST, CALIBRATION_SHARE * found)
-        return found, begin + found * each * count + trials
-
-    def given(self, cut: Cut, planned: Planned) -> str:
-        held = len(cut.subject.division.held)
-        return (
-            f"the cloud half, the edge's structure without its weights, and {held:,} labelled "
-            "images of yours; no query"
-        )
-
-
 #: In the order in which they run: what may make others needless comes first, and a decoder before
 #: those that use it.
 ATTACKERS: tuple[Attacker, ...] = (
@@ -143,7 +81,7 @@ ATTACKERS: tuple[Attacker, ...] = (
     Copied(),
     Decoder(),
     Descent(),
-    Shadow(),
+    Shadows(),
 )
 
 

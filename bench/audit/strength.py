@@ -21,7 +21,7 @@ CAN_RUN = {
     "query_free": ("query_free",),
 }
 #: What cuts are compared under, the strongest first; an edge that is solved needs no other attack.
-RANKED = ("refined_descent", "copied_descent", "decoder", "shadow_model", "affine_inversion")
+RANKED = ("refined_descent", "copied_descent", "decoder", "shadow_decoder", "affine_inversion")
 #: SSIM from which nothing is left to recover.
 SOLVED = 0.999
 #: The share of its usual steps below which an attack that fails shows nothing.

@@ -38,6 +38,7 @@ ROWS = {
     "rmle": "white_box/lenet/conv1",
     "model_reconstruction": "black_box_same_set/lenet/conv1",
     "shadow_model": "query_free_same_set_same_net/lenet/conv1",
+    "shadow_decoder": "query_free_diff_set_same_net/lenet/relu2",
     "refined_descent": "white_box/lenet/relu2",
     "copied_descent": "black_box_rand_set/lenet/relu2",
 }

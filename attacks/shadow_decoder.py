@@ -1,0 +1,137 @@
+"""A decoder of many shadows: the query-free attack that allows for what no shadow can know."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ..zoo import AtUnitScale, InputError
+from ..zoo.resume import Conditions
+from .adversary import Adversary
+from .learned import Examples, LearnedAttack, as_floats
+from .residual_decoder import HELD_OUT_SHARE, ResidualDecoder, apart, scored
+from .settings import Capability, Setting
+from .shadow_model import ShadowModel
+from .shrinkage import Shrinkage
+
+
+@dataclass(frozen=True)
+class Witnessed(Examples):
+    """What a decoder learns from, and `witness`, which neither its shadows nor it have seen."""
+
+    witness: Examples | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShadowDecoder(ResidualDecoder):
+    """Train shadows from different starts, and one decoder that inverts them all.
+
+    A shadow (He et al., ACSAC 2019, §6, Algorithm 3) is one of the edges whose features the cloud
+    can read, and the true edge is another. What inverts one shadow inverts its accidents: at
+    lenet/relu2 a decoder recovers the shadow it was trained on at 23.7 dB, another at 3.3 and the
+    true edge at 12.0, where the mean image has 12.0. What inverts many keeps to what all edges
+    have in common that suit the cloud: with six shadows 20.5 dB, 15.4 and 16.8 (training images,
+    1000 steps each). The last shadow is a witness: only asked for images that the decoder has not
+    learned from, it shows what answers are worth at an edge that was never seen, and they are
+    shrunk to that (`Shrinkage`), in the end to the mean image. No query is made.
+
+    A shadow's features have any scale, so each image's are divided by their root mean square.
+
+    Args:
+        shadows: edges to train, at least two, of the target's structure where the setting grants
+            it, or else of one that follows from the shapes (`zoo.derived_edge`).
+        shadow_steps: optimiser steps of each, as `ShadowModel` counts them.
+        steps, batch_size, learning_rate, weight_decay, width, queries: of the decoder, which
+            "asks" its shadows.
+    """
+
+    name = "shadow_decoder"
+    requires = frozenset({Capability.DATA})
+    title = "Shadow decoder"
+    citation = "ours, after He, Zhang and Lee, ACSAC 2019, §6, Algorithm 3"
+    TRAINING: ClassVar[tuple[str, ...]] = (*ResidualDecoder.TRAINING, "shadows", "shadow_steps")
+    checkpoint = None
+    brief: ClassVar[Mapping[str, Any]] = {
+        **ResidualDecoder.brief,
+        "shadows": 2,
+        "shadow_steps": 6,
+    }
+
+    steps: int = 1000
+    width: int = 32
+    shadows: int = 10
+    shadow_steps: int = 1000
+
+    @classmethod
+    def trained_in(cls, setting: Setting) -> Setting:
+        return setting
+
+    def architecture(self, adversary: Adversary) -> dict[str, str]:
+        return LearnedAttack.architecture(self, adversary)
+
+    def build(self, adversary: Adversary) -> nn.Module:
+        shape = adversary.input_shape
+        return nn.Sequential(AtUnitScale(), super().build(adversary), Shrinkage(shape))
+
+    def gather(
+        self, adversary: Adversary, generator: torch.Generator, conditions: Conditions
+    ) -> Witnessed:
+        """Its own images, of which each shadow but the last answers its share; and the last one's
+        answers to those that were held out."""
+        if self.shadows < 2:
+            raise InputError(f"{self.title} compares shadows; give it shadows of at least 2")
+        own = adversary.data.pixels
+        _, held = apart(len(own))
+        if len(held) < 2:
+            raise InputError(
+                f"{self.title} needs at least {math.ceil(2 / HELD_OUT_SHARE)} images, not "
+                f"{len(own)}: it holds out some to see what its answers are worth"
+            )
+        learned = Examples(pixels := self.pictures(adversary, generator), blank(adversary, pixels))
+        unseen = Examples(own[held], blank(adversary, own[held]))
+        shadow = ShadowModel(steps=self.shadow_steps, init_gain=1.0)
+        conditions = replace(conditions, progress_file=None)
+        others = self.shadows - 1
+        for number in range(self.shadows):
+            seed = int(torch.randint(2**31, (), generator=generator))
+            edge, _ = shadow.train(adversary, seed=seed, conditions=conditions)
+            if number < others:
+                ask(adversary, edge, learned, torch.arange(number, len(learned), others))
+            else:
+                ask(adversary, edge, unseen, torch.arange(len(unseen)))
+        return Witnessed(learned.pixels, learned.values, witness=unseen)
+
+    def begin(self, network: nn.Module, examples: Examples) -> None:
+        assert isinstance(network, nn.Sequential)
+        super().begin(network[1], examples)
+
+    @torch.no_grad()
+    def finish(self, network: nn.Module, examples: Examples) -> None:
+        """What it learned from has the scale that it asks for; what remains is to shrink it."""
+        assert isinstance(network, nn.Sequential)
+        assert isinstance(examples, Witnessed)
+        seen, shrinkage = examples.witness, network[2]
+        assert seen is not None
+        assert isinstance(shrinkage, Shrinkage)
+        device = next(network.parameters()).device
+        images, decode = as_floats(seen.pixels).to(device), network[:2].eval()
+        answers = torch.cat([decode(part.float().to(device)) for part in seen.values.split(64)])
+        shrinkage.fit(answers, images, scored)
+
+
+def blank(adversary: Adversary, pixels: Tensor) -> Tensor:
+    """Room for the features of so many images."""
+    return torch.empty(len(pixels), *adversary.feature_shape, dtype=torch.float16)
+
+
+def ask(adversary: Adversary, shadow: nn.Module, examples: Examples, rows: Tensor) -> None:
+    """Put a shadow's features of these images, at unit scale, among the examples."""
+    at_unit_scale = AtUnitScale()
+    for part in rows.split(256):
+        features = shadow(as_floats(examples.pixels[part]).to(adversary.device))
+        examples.values[part] = at_unit_scale(features).to("cpu", torch.float16)
