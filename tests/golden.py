@@ -124,7 +124,7 @@ CASES = {
     ),
     "shadow_decoder": Case(
         ShadowDecoder,
-        {**_OFFLINE, "width": 8, "queries": 24, "shadows": 3, "shadow_steps": 4},
+        {**_OFFLINE, "width": 8, "queries": 24, "shadows": 4, "shadow_steps": 4},
         frozenset({_DATA, _STRUCTURE}),
         split="relu1",
     ),

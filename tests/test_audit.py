@@ -137,7 +137,7 @@ def hasten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every attack be brief, however large the budget."""
     for attacker in (Decoder, Shadows):
         monkeypatch.setattr(attacker, "MOST", 60)
-    monkeypatch.setattr(Shadows, "SHADOWS", (3, 3))
+    monkeypatch.setattr(Shadows, "SHADOWS", (4, 4))
     for bound in ("LEAST", "MOST"):
         monkeypatch.setattr(Copied, bound, 20)
     monkeypatch.setattr(descending, "MOST", 60)

@@ -26,6 +26,10 @@ _SPREAD = 4
 #: Residual blocks at the size of the grid; half as many at each larger one.
 BLOCKS = 4
 _EPSILON = 1e-6
+#: Of the mean deviation, what a map's counts for at least.
+_LEAST = 0.01
+#: Places of a map from which on it has a mean and a deviation of its own.
+_PLACES = 16
 
 
 class Standardize(Portable, nn.Module):
@@ -65,12 +69,19 @@ class Standardize(Portable, nn.Module):
 
 
 class AtUnitScale(Portable, nn.Module):
-    """Each image's features divided by their root mean square; what is all zeros stays so."""
+    """Each image's features at zero mean and unit deviation, whatever their scale: map by map
+    (Ulyanov et al., arXiv 1607.08022), or all of them where they have no maps of 16 places.
+
+    To a deviation a hundredth of the mean one is added, so that next to nothing stays so.
+    """
 
     def forward(self, features: Tensor) -> Tensor:
-        scale = features.square().flatten(1).mean(1).sqrt()
-        scale = torch.where(scale > 0, scale, 1.0)
-        return features / scale.view(-1, *[1] * (features.dim() - 1))
+        maps = features.dim() == 4 and features[0, 0].numel() >= _PLACES
+        over = (2, 3) if maps else tuple(range(1, features.dim()))
+        centred = features - features.mean(over, keepdim=True)
+        deviation = centred.square().mean(over, keepdim=True).sqrt()
+        least = _LEAST * deviation.mean(1, keepdim=True) + _EPSILON
+        return centred / (deviation + least)
 
 
 class TokensToGrid(Portable, nn.Module):

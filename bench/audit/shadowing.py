@@ -23,7 +23,7 @@ class Shadows(Attacker):
     LEAST, MOST = 30, ShadowDecoder.steps
     LEARNING = 1 / 3
     #: Shadows, and steps of each: fewer show nothing, more would be of little use.
-    SHADOWS, STEPS = (3, 12), (60, 3000)
+    SHADOWS, STEPS = (4, 12), (60, 3000)
     SETTING = "query_free_diff_set_same_net"
 
     def hindrance(self, cut: Cut) -> str | None:
@@ -39,7 +39,7 @@ class Shadows(Attacker):
 
     def plan(self, cut: Cut, seconds: float, decoder: Decoded | None) -> Planned:
         labels = torch.zeros(TIMED, dtype=torch.int64)
-        step = seconds_of_a_step(cut, ShadowModel(init_gain=1.0), self.SETTING, labels)
+        step = seconds_of_a_step(cut, ShadowModel(), self.SETTING, labels)
         attack = ShadowDecoder()
         asking = seconds_of_a_query(cut, drawn=False)
         decoding = seconds_of_learning(cut, attack, self.SETTING, asking)
