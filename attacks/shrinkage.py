@@ -53,25 +53,38 @@ class Shrinkage(nn.Module):
 
     @torch.no_grad()
     def fit(
-        self, answers: Tensor, images: Tensor, error: Callable[[Tensor, Tensor], Tensor]
+        self,
+        answers: Tensor,
+        images: Tensor,
+        mean: Tensor,
+        error: Callable[[Tensor, Tensor], Tensor],
     ) -> None:
-        """Take it all from N×C×H×W each, N ≥ 2, that the answers were not fitted to.
+        """Take slopes from all sets of answers, and a from what those of the others do to each.
 
         Args:
+            answers: W×N×C×H×W, W ≥ 2 sets of answers for the same images, none of them fitted to.
+            images: N×C×H×W.
+            mean: E[x], C×H×W.
             error: of N answers at N images, to be made small on the mean.
         """
         answers = answers.clamp(0, 1)
-        self.truth.copy_(images.mean(0))
-        self.answers.copy_(answers.mean(0))
+        self.truth.copy_(mean)
+        errors = torch.zeros(len(AMOUNTS))
+        for left_out, those in enumerate(answers):
+            others = [each for number, each in enumerate(answers) if number != left_out]
+            self._regress(torch.stack(others), images)
+            for place, amount in enumerate(AMOUNTS):
+                self.amount.fill_(amount)
+                errors[place] += error(self(those), images).mean().cpu()
+        self._regress(answers, images)
+        self.amount.fill_(AMOUNTS[int(errors.argmin())])
+
+    def _regress(self, answers: Tensor, images: Tensor) -> None:
+        self.answers.copy_(answers.mean((0, 1)))
         mine, true = self._along(answers - self.answers), self._along(images - self.truth)
-        bands = bands_of(*mine.shape[2:]).to(mine.device)
+        bands = bands_of(*mine.shape[3:])
         alike, power = (_summed(each, bands) for each in (mine * true, mine.square()))
         self.slopes.copy_((alike / power.clamp_min(1e-12)).clamp(0, 1)[bands])
-        errors = []
-        for amount in AMOUNTS:
-            self.amount.fill_(amount)
-            errors.append(float(error(self(answers), images).mean()))
-        self.amount.fill_(AMOUNTS[errors.index(min(errors))])
 
     def _along(self, values: Tensor) -> Tensor:
         along: Tensor = self.rows @ values @ self.columns.T
@@ -87,6 +100,6 @@ def bands_of(height: int, width: int) -> Tensor:
 
 
 def _summed(values: Tensor, bands: Tensor) -> Tensor:
-    """N×C×H×W -> the sum of each band."""
-    over = values.sum((0, 1)).flatten()
+    """W×N×C×H×W -> the sum of each band, on the CPU, where it comes out alike each time."""
+    over = values.sum((0, 1, 2)).cpu().flatten()
     return over.new_zeros(int(bands.max()) + 1).index_add_(0, bands.flatten(), over)

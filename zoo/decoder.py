@@ -80,7 +80,7 @@ class AtUnitScale(Portable, nn.Module):
         over = (2, 3) if maps else tuple(range(1, features.dim()))
         centred = features - features.mean(over, keepdim=True)
         deviation = centred.square().mean(over, keepdim=True).sqrt()
-        least = _LEAST * deviation.mean(1, keepdim=True) + _EPSILON
+        least = (_LEAST * deviation.mean(1, keepdim=True)).clamp_min(1e-12)
         return centred / (deviation + least)
 
 

@@ -19,6 +19,9 @@ FEW_IMAGES = 32
 #: Bytes of features that are kept to learn from, in half precision.
 MEMORY = 1 << 30
 
+#: The share of its queries that it makes at least, where it asks whole copies of its images.
+SPARED = 0.75
+
 Learning = TypeVar("Learning", bound=ResidualDecoder)
 
 
@@ -48,11 +51,20 @@ def asked(cut: Cut, attack: Learning) -> tuple[Learning, int | None]:
     queries, most = max(FEW_IMAGES, examples // math.ceil(examples / limit)), None
     if setting_of(cut) == "black_box_same_dist":
         most = min(len(cut.subject.division.held), queries)
-        learned = most - min(HELD_OUT, most // 8)
-        queries = max(1, queries // learned) * learned
+        copies = queries // learned_from(most)
+        if copies * learned_from(most) < SPARED * queries:  # rather fewer images than fewer steps
+            copies += 1
+        while most > FEW_IMAGES and copies * learned_from(most) > queries:
+            most -= 1
+        queries = copies * learned_from(most)
     epoch = math.ceil(queries / attack.batch_size)
     steps = max(1, attack.steps // epoch) * epoch
     return replace(attack, steps=steps, queries=queries), most
+
+
+def learned_from(held: int) -> int:
+    """How many of so many images a decoder learns from."""
+    return held - min(HELD_OUT, held // 8)
 
 
 def told(planned: Planned) -> str:

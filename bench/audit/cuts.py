@@ -178,7 +178,11 @@ class Cut:
     def adversary(self, setting: str, most: int | None = None) -> Adversary:
         """What a setting grants here; with `most`, no more than so many of the held images."""
         held = self.subject.division.held
-        few = held if most is None else held.subset(torch.arange(min(most, len(held))))
+        if most is None or most >= len(held):
+            few = held
+        else:  # not the first, which may be of one class
+            order = torch.randperm(len(held), generator=torch.Generator().manual_seed(self.seed))
+            few = held.subset(order[:most].sort().values)
         return Adversary(get_setting(setting), self.target, device=self.device, data=few)
 
     @torch.no_grad()

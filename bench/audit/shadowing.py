@@ -47,13 +47,15 @@ class Shadows(Attacker):
         attack, most = asked(cut, replace(attack, steps=steps))
         learning = attack.steps * decoding
         (fewest, many), (shortest, longest) = self.SHADOWS, self.STEPS
-        steps = int((seconds - learning) / step)
-        if steps < fewest * shortest:
-            needs = fewest * shortest * step + self.LEAST * decoding
-            raise too_slow(f"{fewest} shadows of {shortest} steps", needs)
+        epoch = math.ceil((most or FEW_IMAGES) / ShadowModel.batch_size)  # it trains whole ones
+        least, steps = epoch * math.ceil(shortest / epoch), int((seconds - learning) / step)
+        if steps < fewest * least:
+            needs = fewest * least * step
+            needs = max(needs / (1 - self.LEARNING), needs + self.LEAST * decoding)
+            raise too_slow(f"{fewest} shadows of {least} steps", needs)
         # More of them and longer ones help about alike.
-        shadows = max(fewest, min(many, math.isqrt(steps // 100)))
-        each = min(longest, steps // shadows)
+        shadows = max(fewest, min(many, steps // least, math.isqrt(steps // 100)))
+        each = epoch * max(1, min(longest, steps // shadows) // epoch)
         attack = replace(attack, shadows=shadows, shadow_steps=each)
         return Planned(attack, self.SETTING, shadows * each * step + learning, most)
 

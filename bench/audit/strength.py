@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from statistics import fmean
+from typing import Any
 
 from ...attacks import FAMILIES as TITLES
 from ...attacks import get_attack
@@ -75,7 +77,7 @@ def doubt_of(cut: CutAudit, family: str, under: str | None) -> str:
 def had(attacked: Attacked) -> str:
     """The training steps that an attack had, in words."""
     return (
-        f"{attacked.fields['steps']:,} of the usual {usual_steps(attacked.attack):,} training "
+        f"{steps_of(attacked.fields):,} of the usual {usual_steps(attacked.attack):,} training "
         f"steps of {attacked.title}"
     )
 
@@ -83,9 +85,14 @@ def had(attacked: Attacked) -> str:
 def effort_of(attacked: Attacked) -> float:
     """The share of its usual training steps that an attack had; 1 for one that does not train."""
     usual = usual_steps(attacked.attack)
-    return min(1.0, attacked.fields["steps"] / usual) if usual else 1.0
+    return min(1.0, steps_of(attacked.fields) / usual) if usual else 1.0
 
 
 def usual_steps(attack: str) -> int:
     """Steps that an attack of the catalogue trains for by default; 0 for one that does not."""
-    return int(getattr(get_attack(attack), "steps", 0))
+    return steps_of({each.name: each.default for each in fields(get_attack(attack))})
+
+
+def steps_of(values: Mapping[str, Any]) -> int:
+    """The training steps that an attack's fields mean, those of its shadows among them."""
+    return int(values.get("steps", 0) + values.get("shadows", 0) * values.get("shadow_steps", 0))

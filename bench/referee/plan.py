@@ -17,6 +17,7 @@ from .runs import Run
 SWEEPS = (
     ("white_box", "lenet", "refined_descent"),
     ("black_box_same_set", "lenet", "decoder"),
+    ("query_free_same_set_same_net", "lenet", "shadow_decoder"),
     SWEEP,
 )
 

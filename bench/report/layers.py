@@ -104,16 +104,14 @@ def is_flat(where: Scenario) -> bool:
 
 def section(found: Sequence[Sweep]) -> str:
     """A network's sweeps side by side, and the verdicts, in Markdown."""
-    paper = (
-        " The paper's Figures 11 and 12 are the query-free column; it prints no numbers for them."
-    )
+    paper = " The paper's Figures 11 and 12 are the shadow model's column; it prints no numbers."
     text = (
         "What a cut behind each layer leaks, and how many numbers cross it: PSNR in dB / SSIM, and "
         "the share of images whose label is read off what was recovered."
         + (paper if any(each.key == SWEEP for each in found) else "")
         + f"\n\n{_table(found)}\n\n"
     )
-    said = verdicts([row for each in found for row in each.rows])
+    said = [line for each in found if (line := _verdict(each))]
     return text + (SECTION_7_1 + "\n\n" + "".join(f"- {each}\n" for each in said) if said else "")
 
 
