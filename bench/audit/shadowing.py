@@ -47,9 +47,10 @@ class Shadows(Attacker):
         attack, most = asked(cut, replace(attack, steps=steps))
         learning = attack.steps * decoding
         (fewest, many), (shortest, longest) = self.SHADOWS, self.STEPS
-        epoch = math.ceil((most or FEW_IMAGES) / ShadowModel.batch_size)  # it trains whole ones
-        least, steps = epoch * math.ceil(shortest / epoch), int((seconds - learning) / step)
+        epoch, least = epochs(most or FEW_IMAGES, shortest)
+        steps = int((seconds - learning) / step)
         if steps < fewest * least:
+            _, least = epochs(len(cut.subject.division.held), shortest)  # with more time, all
             needs = fewest * least * step
             needs = max(needs / (1 - self.LEARNING), needs + self.LEAST * decoding)
             raise too_slow(f"{fewest} shadows of {least} steps", needs)
@@ -64,3 +65,9 @@ class Shadows(Attacker):
             f"the cloud half, the edge's structure without its weights, and {planned.most:,} "
             "labelled images of yours; no query"
         )
+
+
+def epochs(images: int, steps: int) -> tuple[int, int]:
+    """The steps of an epoch of a shadow, and of the whole epochs that hold so many at least."""
+    epoch = math.ceil(images / ShadowModel.batch_size)
+    return epoch, epoch * math.ceil(steps / epoch)
