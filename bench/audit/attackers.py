@@ -63,9 +63,9 @@ class Descent(Attacker):
         trial = RefinedDescent(iterations=ITERATIONS, prior_weight=0.01, tv_weight=0.03)
         adversary = cut.adversary(setting, decoder.most)
         begin, each = seconds_of_an_iteration(cut, trial, adversary, decoder.network)
-        fields, expected = descents(cut, seconds - begin, each, decoder.most)
+        fields, expected = descents(cut, seconds, begin, each, decoder.most)
         attack = RefinedDescent(**decoder.fields, **fields)
-        return Planned(attack, setting, begin + expected, decoder.most, decoder.network)
+        return Planned(attack, setting, expected, decoder.most, decoder.network)
 
     def given(self, cut: Cut, planned: Planned) -> str:
         if planned.setting == "white_box":

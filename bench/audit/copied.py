@@ -37,12 +37,11 @@ class Copied(Attacker):
         learning = attack.steps * step
         begin, each = self._iteration(cut, setting, most)
         try:
-            fields, expected = descents(cut, seconds - learning - begin, each, most)
+            fields, expected = descents(cut, seconds - learning, begin, each, most)
         except LeftOutError as reason:
-            needs = (begin + reason.needs) / (1 - self.LEARNING)
+            needs = reason.needs / (1 - self.LEARNING)
             raise too_slow(f"{LEAST} iterations over a copy", needs) from None
-        expected += learning + begin
-        return Planned(replace(attack, **fields), setting, expected, most)
+        return Planned(replace(attack, **fields), setting, learning + expected, most)
 
     def _iteration(self, cut: Cut, setting: str, most: int | None) -> tuple[float, float]:
         """What comes before a descent, and what an iteration of one image takes: by a network of

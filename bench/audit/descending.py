@@ -17,26 +17,26 @@ TRIALS = 6
 
 
 def descents(
-    cut: Cut, seconds: float, each: float, most: int | None
+    cut: Cut, seconds: float, begin: float, each: float, most: int | None
 ) -> tuple[dict[str, Any], float]:
     """The fields that take no longer, and the seconds that they take.
 
-    `each` is what an iteration of one image takes, `most` how many images the adversary is given;
-    None where it draws its own.
+    `begin` is what comes before a descent, `each` what an iteration of one image takes, `most`
+    how many images the adversary is given; None where it draws its own.
     LeftOutError where not even the shortest descent fits.
     """
     held_out = HELD_OUT if most is None else min(HELD_OUT, most // 8)
     calibrated = min(CALIBRATION_IMAGES, held_out // 2)
     for searched, wanted in ((2, WORTH[1]), (1, WORTH[0]), (0, LEAST)):
         images = len(cut.scored) + TRIALS * searched * calibrated
-        iterations = min(MOST, int(seconds / (each * images)))
+        iterations = min(MOST, int((seconds - begin) / (each * images)))
         if iterations >= wanted:
             break
     if iterations < LEAST:
-        raise too_slow(f"{LEAST} iterations", LEAST * each * images)
+        raise too_slow(f"{LEAST} iterations", begin + LEAST * each * images)
     fields = {
         "iterations": iterations,
         "prior_weight": None if searched == 2 else PRIOR_START,
         "tv_weight": None if searched else TV_START,
     }
-    return fields, iterations * each * images
+    return fields, begin + iterations * each * images
