@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from ...attacks import SETTINGS, get_attack, get_setting
@@ -108,15 +109,19 @@ def draw(store: ResultStore, picture: Picture) -> Path:
     """Draw a picture, unless its file is current, and return the path."""
     if not is_current(picture):
         figure = _figure(store, picture)
-        buffer = io.BytesIO()
-        figure.savefig(
-            buffer,
-            format="png",
-            facecolor="white",
-            metadata={"Software": None, DRAWN_FROM: _digest(picture)},
-        )
-        write_atomically(picture.path, buffer.getvalue())
+        buffer, note = io.BytesIO(), PngInfo()
+        figure.savefig(buffer, format="png", facecolor="white")
+        note.add_text(DRAWN_FROM, _digest(picture))
+        write_atomically(picture.path, _small(buffer, note))
     return picture.path
+
+
+def _small(png: io.BytesIO, note: PngInfo) -> bytes:
+    """The same picture in a seventh fewer bytes: matplotlib writes an opaque one with alpha."""
+    buffer = io.BytesIO()
+    with Image.open(png) as image:
+        image.convert("RGB").save(buffer, "PNG", optimize=True, pnginfo=note)
+    return buffer.getvalue()
 
 
 def _figure(store: ResultStore, picture: Picture) -> Figure:
