@@ -132,7 +132,8 @@ class ShadowDecoder(ResidualDecoder):
 
     def begin(self, network: nn.Module, examples: Examples) -> None:
         assert isinstance(network, nn.Sequential)
-        few = network[0](examples.values[:1000].float())
+        parts = examples.values[:1000].split(64)
+        few = torch.cat([network[0](each.float()).half() for each in parts])
         super().begin(network[1], replace(examples, values=few))
 
     @torch.no_grad()

@@ -61,6 +61,8 @@ class Shrinkage(nn.Module):
     ) -> None:
         """Take slopes from all sets of answers, and a from what those of the others do to each.
 
+        The images are the same ones: few of them make a look better than it is.
+
         Args:
             answers: W×N×C×H×W, W ≥ 2 sets of answers for the same images, none of them fitted to.
             images: N×C×H×W.

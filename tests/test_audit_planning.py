@@ -11,6 +11,7 @@ from splitzoo.bench.audit import shadowing
 from splitzoo.bench.audit.asking import asked, learned_from
 from splitzoo.bench.audit.attacker import LeftOutError
 from splitzoo.bench.audit.cuts import Cut, Subject
+from splitzoo.bench.audit.descending import descents
 from splitzoo.bench.audit.division import Division
 from splitzoo.bench.audit.record import Attacked
 from splitzoo.bench.audit.shadowing import Shadows
@@ -58,8 +59,8 @@ def test_what_is_asked_makes_whole_epochs_of_the_steps_that_there_is_time_for(
     assert 0.7 * steps <= attack.steps <= 1.1 * steps
 
 
-@pytest.mark.parametrize("held", [40, 700, 5000])
-@pytest.mark.parametrize(("step", "decoding"), [(0.01, 0.05), (1.0, 0.1), (0.1, 1.0)])
+@pytest.mark.parametrize("held", [40, 700, 3840, 5000])
+@pytest.mark.parametrize(("step", "decoding"), [(0.01, 0.05), (1.0, 0.1), (0.1, 1.0), (1.0, 2.4)])
 def test_shadows_take_no_longer_than_they_may_and_the_least_that_is_asked_for_is_enough(
     held: int, step: float, decoding: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,12 +78,19 @@ def test_shadows_take_no_longer_than_they_may_and_the_least_that_is_asked_for_is
         assert isinstance(attack, ShadowDecoder)
         epoch = math.ceil((planned.most or 0) / 64)
         trained = attack.shadows * math.ceil(attack.shadow_steps / epoch) * epoch
-        assert trained * step + attack.steps * decoding <= 1.15 * seconds
+        assert planned.seconds == pytest.approx(trained * step + attack.steps * decoding)
+        assert planned.seconds <= seconds
     assert attack.shadows == 12
 
 
-def test_the_steps_of_shadows_count_as_training() -> None:
-    fields = {"steps": 1000, "shadows": 4, "shadow_steps": 60}
+@pytest.mark.parametrize(
+    ("steps", "shadow_steps", "effort"),
+    [(1000, 60, 240 / 10_000), (30, 2500, 0.03), (2000, 5000, 1.0)],
+)
+def test_neither_shadows_nor_their_decoder_may_have_been_hasty(
+    steps: int, shadow_steps: int, effort: float
+) -> None:
+    fields = {"steps": steps, "shadows": 4, "shadow_steps": shadow_steps}
     hasty = Attacked(
         family="query_free",
         setting="",
@@ -98,5 +106,17 @@ def test_the_steps_of_shadows_count_as_training() -> None:
         own=[],
         label=None,
     )
-    assert effort_of(hasty) == pytest.approx(1240 / 11_000)
-    assert had(hasty).startswith("1,240 of the usual 11,000 training steps")
+    assert effort_of(hasty) == pytest.approx(effort)
+    had_steps = f"{steps + 4 * shadow_steps:,} of the usual 11,000 training steps"
+    assert had(hasty).startswith(had_steps)
+
+
+def test_a_descent_counts_what_comes_before_it() -> None:
+    cut = cut_of(200)
+    with pytest.raises(LeftOutError) as refused:
+        descents(cut, 1.0, 7.0, 0.01, 200)
+    assert refused.value.needs == pytest.approx(7.0 + 60 * 0.01 * 8)  # eight images are scored
+    for seconds in (1.01 * refused.value.needs, 100.0, 10_000.0):
+        fields, expected = descents(cut, seconds, 7.0, 0.01, 200)
+        assert 7.0 < expected <= seconds
+    assert fields == {"iterations": 1500, "prior_weight": None, "tv_weight": None}

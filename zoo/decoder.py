@@ -72,7 +72,8 @@ class AtUnitScale(Portable, nn.Module):
     """Each image's features at zero mean and unit deviation, whatever their scale: map by map
     (Ulyanov et al., arXiv 1607.08022), or all of them where they have no maps of 16 places.
 
-    To a deviation a hundredth of the mean one is added, so that next to nothing stays so.
+    To a deviation a hundredth of the mean one is added, or what rounding makes of the features
+    if that is more, so that next to nothing stays so.
     """
 
     def forward(self, features: Tensor) -> Tensor:
@@ -80,7 +81,9 @@ class AtUnitScale(Portable, nn.Module):
         over = (2, 3) if maps else tuple(range(1, features.dim()))
         centred = features - features.mean(over, keepdim=True)
         deviation = centred.square().mean(over, keepdim=True).sqrt()
-        least = (_LEAST * deviation.mean(1, keepdim=True)).clamp_min(1e-12)
+        rounding = 1e-6 * features.abs().amax(tuple(range(1, features.dim())), keepdim=True)
+        least = torch.maximum(_LEAST * deviation.mean(1, keepdim=True), rounding)
+        least = least.clamp_min(torch.finfo(least.dtype).tiny)
         return centred / (deviation + least)
 
 

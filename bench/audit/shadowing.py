@@ -50,7 +50,9 @@ class Shadows(Attacker):
         epoch, least = epochs(most or FEW_IMAGES, shortest)
         steps = int((seconds - learning) / step)
         if steps < fewest * least:
-            _, least = epochs(len(cut.subject.division.held), shortest)  # with more time, all
+            # With more time it is given more images, and how many make the most steps varies.
+            counts = range(FEW_IMAGES, len(cut.subject.division.held) + 1)
+            least = max(epochs(count, shortest)[1] for count in counts)
             needs = fewest * least * step
             needs = max(needs / (1 - self.LEARNING), needs + self.LEAST * decoding)
             raise too_slow(f"{fewest} shadows of {least} steps", needs)

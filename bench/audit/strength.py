@@ -76,23 +76,26 @@ def doubt_of(cut: CutAudit, family: str, under: str | None) -> str:
 
 def had(attacked: Attacked) -> str:
     """The training steps that an attack had, in words."""
-    return (
-        f"{steps_of(attacked.fields):,} of the usual {usual_steps(attacked.attack):,} training "
-        f"steps of {attacked.title}"
-    )
+    steps, usual = sum(trained_by(attacked.fields)), usual_steps(attacked.attack)
+    return f"{steps:,} of the usual {usual:,} training steps of {attacked.title}"
 
 
 def effort_of(attacked: Attacked) -> float:
-    """The share of its usual training steps that an attack had; 1 for one that does not train."""
-    usual = usual_steps(attacked.attack)
-    return min(1.0, steps_of(attacked.fields) / usual) if usual else 1.0
+    """The share of its usual training steps that an attack had, and where it trains shadows too
+    the smaller of both shares; 1 for one that does not train."""
+    had, usual = trained_by(attacked.fields), trained_by(_defaults(attacked.attack))
+    return min([1.0, *(mine / its for mine, its in zip(had, usual, strict=True) if its)])
 
 
 def usual_steps(attack: str) -> int:
     """Steps that an attack of the catalogue trains for by default; 0 for one that does not."""
-    return steps_of({each.name: each.default for each in fields(get_attack(attack))})
+    return sum(trained_by(_defaults(attack)))
 
 
-def steps_of(values: Mapping[str, Any]) -> int:
-    """The training steps that an attack's fields mean, those of its shadows among them."""
-    return int(values.get("steps", 0) + values.get("shadows", 0) * values.get("shadow_steps", 0))
+def trained_by(values: Mapping[str, Any]) -> tuple[int, int]:
+    """The steps that an attack's fields mean, of its own network and of all its shadows."""
+    return values.get("steps", 0), values.get("shadows", 0) * values.get("shadow_steps", 0)
+
+
+def _defaults(attack: str) -> dict[str, Any]:
+    return {each.name: each.default for each in fields(get_attack(attack))}
