@@ -132,5 +132,10 @@ def apart(count: int) -> tuple[Tensor, Tensor]:
     """Positions of the images, out of `count`, that a decoder learns from, and of those that are
     held out; always the same."""
     order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
-    held = min(HELD_OUT, math.floor(HELD_OUT_SHARE * count))
+    held = held_out(count)
     return order[held:].sort().values, order[:held].sort().values
+
+
+def held_out(count: int) -> int:
+    """How many of so many images a decoder does not learn from."""
+    return min(HELD_OUT, math.floor(HELD_OUT_SHARE * count))

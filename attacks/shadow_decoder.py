@@ -26,7 +26,7 @@ GAINS: tuple[float | None, ...] = (None, 0.6, 1.0)
 RATES = (5e-4, 1e-3)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Witnessed(Examples):
     """What a decoder learns from.
 
@@ -35,8 +35,8 @@ class Witnessed(Examples):
         mean: C×H×W, of all images that the adversary holds.
     """
 
-    unseen: Examples | None = None
-    mean: Tensor | None = None
+    unseen: Examples
+    mean: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,8 +142,6 @@ class ShadowDecoder(ResidualDecoder):
         assert isinstance(network, nn.Sequential)
         assert isinstance(examples, Witnessed)
         unseen, shrinkage = examples.unseen, network[2]
-        assert unseen is not None
-        assert examples.mean is not None
         assert isinstance(shrinkage, Shrinkage)
         device = next(network.parameters()).device
         images = as_floats(unseen.pixels).to(device).unflatten(0, (WITNESSES, -1))[0]

@@ -66,7 +66,7 @@ def test_shadows_take_no_longer_than_they_may_and_the_least_that_is_asked_for_is
 ) -> None:
     monkeypatch.setattr(shadowing, "seconds_of_a_step", lambda *_: step)
     monkeypatch.setattr(shadowing, "seconds_of_learning", lambda *_: decoding)
-    monkeypatch.setattr(shadowing, "seconds_of_a_query", lambda *_, **__: 0.0)
+    monkeypatch.setattr(shadowing, "seconds_of_asking", lambda _: 0.0)
     cut = cut_of(held)
     with pytest.raises(LeftOutError) as refused:
         Shadows().plan(cut, 1.0, None)

@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 
 from ...attacks import ResidualDecoder
-from ...attacks.residual_decoder import HELD_OUT
+from ...attacks.residual_decoder import held_out
 from .attacker import Planned
 from .cuts import Cut
 from .pace import TIMED, seconds_of_a_query, seconds_of_a_step
@@ -64,7 +64,7 @@ def asked(cut: Cut, attack: Learning) -> tuple[Learning, int | None]:
 
 def learned_from(held: int) -> int:
     """How many of so many images a decoder learns from."""
-    return held - min(HELD_OUT, held // 8)
+    return held - held_out(held)
 
 
 def told(planned: Planned) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...attacks.refined_descent import CALIBRATION_IMAGES, PRIOR_START, TV_START
-from ...attacks.residual_decoder import HELD_OUT
+from ...attacks.residual_decoder import HELD_OUT, held_out
 from .attacker import too_slow
 from .cuts import Cut
 
@@ -25,8 +25,8 @@ def descents(
     how many images the adversary is given; None where it draws its own.
     LeftOutError where not even the shortest descent fits.
     """
-    held_out = HELD_OUT if most is None else min(HELD_OUT, most // 8)
-    calibrated = min(CALIBRATION_IMAGES, held_out // 2)
+    unlearned = HELD_OUT if most is None else held_out(most)
+    calibrated = min(CALIBRATION_IMAGES, unlearned // 2)
     for searched, wanted in ((2, WORTH[1]), (1, WORTH[0]), (0, LEAST)):
         images = len(cut.scored) + TRIALS * searched * calibrated
         iterations = min(MOST, int((seconds - begin) / (each * images)))

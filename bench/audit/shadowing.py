@@ -8,10 +8,10 @@ from dataclasses import replace
 import torch
 
 from ...attacks import ShadowDecoder, ShadowModel
-from .asking import FEW_IMAGES, asked, seconds_of_learning
+from .asking import FEW_IMAGES, asked, seconds_of_asking, seconds_of_learning
 from .attacker import Attacker, Decoded, Planned, too_slow
 from .cuts import Cut
-from .pace import TIMED, seconds_of_a_query, seconds_of_a_step
+from .pace import TIMED, seconds_of_a_step
 
 
 class Shadows(Attacker):
@@ -41,8 +41,7 @@ class Shadows(Attacker):
         labels = torch.zeros(TIMED, dtype=torch.int64)
         step = seconds_of_a_step(cut, ShadowModel(), self.SETTING, labels)
         attack = ShadowDecoder()
-        asking = seconds_of_a_query(cut, drawn=False)
-        decoding = seconds_of_learning(cut, attack, self.SETTING, asking)
+        decoding = seconds_of_learning(cut, attack, self.SETTING, seconds_of_asking(cut))
         steps = max(self.LEAST, min(self.MOST, int(self.LEARNING * seconds / decoding)))
         attack, most = asked(cut, replace(attack, steps=steps))
         learning = attack.steps * decoding

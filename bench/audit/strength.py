@@ -83,8 +83,8 @@ def had(attacked: Attacked) -> str:
 def effort_of(attacked: Attacked) -> float:
     """The share of its usual training steps that an attack had, and where it trains shadows too
     the smaller of both shares; 1 for one that does not train."""
-    had, usual = trained_by(attacked.fields), trained_by(_defaults(attacked.attack))
-    return min([1.0, *(mine / its for mine, its in zip(had, usual, strict=True) if its)])
+    pairs = zip(trained_by(attacked.fields), trained_by(_defaults(attacked.attack)), strict=True)
+    return min([1.0, *(steps / usual for steps, usual in pairs if usual)])
 
 
 def usual_steps(attack: str) -> int:
