@@ -23,7 +23,7 @@ from .shapes import Shape, token_side
 
 #: Pixels a side that a cell stands for where a vector is spread over a grid.
 _SPREAD = 4
-#: Residual blocks at the size of the grid; half as many at each larger one.
+#: Residual blocks of a decoder unless told.
 BLOCKS = 4
 _EPSILON = 1e-6
 #: Of the mean deviation, what a map's counts for at least.
@@ -123,9 +123,12 @@ class Decoder(Portable, nn.Module):
     Args:
         features, images: shapes of one image's, without N.
         width: channels of the residual blocks at half the image's size; below, half as many more.
+        blocks: residual blocks at the size of the grid; half as many at each larger one.
     """
 
-    def __init__(self, features: Shape, images: Shape, *, width: int = 64) -> None:
+    def __init__(
+        self, features: Shape, images: Shape, *, width: int = 64, blocks: int = BLOCKS
+    ) -> None:
         super().__init__()
         self.standardize = Standardize(features)
         self.to_grid, channels, stride = _to_grid(features, images, width)
@@ -135,12 +138,12 @@ class Decoder(Portable, nn.Module):
             channels, stride = 4 * channels, 2
         wide = width if stride == 2 else width * 3 // 2
         layers.append(nn.Conv2d(channels, wide, 3, padding=1))
-        layers += [_block(wide) for _ in range(BLOCKS)]
+        layers += [_block(wide) for _ in range(blocks)]
         while stride > 2:
             stride //= 2
             narrow = width if stride == 2 else wide
             layers += [nn.Conv2d(wide, 4 * narrow, 3, padding=1), nn.PixelShuffle(2)]
-            layers += [_block(narrow) for _ in range(BLOCKS // 2)]
+            layers += [_block(narrow) for _ in range(blocks // 2)]
             wide = narrow
         layers += [nn.Conv2d(wide, 4 * images[0], 3, padding=1), nn.PixelShuffle(2)]
         self.layers = nn.Sequential(*layers, Fit((images[1], images[2])))

@@ -3,10 +3,11 @@
     splitzoo bench --profile standard --only lenet --results again
     python -m splitzoo.bench.measured.rerun_rows --again again [--before DIR] [--store]
 
-Means of PSNR and SSIM over the same images, published and again, row by row, and the largest
-difference of PSNR below 45 dB, where it still means something. Another processor takes sums in
-another order, which moves a descent over an edge with kinks by some tenths of a dB: `--before` adds
-what the code of an earlier commit gives on the machine of the re-run, to tell one from the other.
+Means of PSNR and SSIM over the same images and seconds per image, published and again, row by row,
+and the largest difference of PSNR below 45 dB, where it still means something. Another processor
+takes sums in another order, which moves a descent over an edge with kinks by some tenths of a dB:
+`--before` adds what the code of an earlier commit gives on the machine of the re-run, to tell one
+from the other. `--store` keeps what was run again on other devices.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ..report.standing import standing
 from ..score.means import mean
 from ..store import PUBLISHED
 from ..store.folder import ResultStore
-from .evidence import run
+from .evidence import run, stored
 
 #: dB above which a difference of PSNR says nothing about what can be seen.
 UNSEEN = 45.0
@@ -43,19 +44,33 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     table, apart = {}, [0.0]
     for key in shared:
         pair = [
-            {name: mean(row.per_image[name]).value for name in ("psnr", "ssim")}
+            _figures(row)
             for row in (published[key], again[key], *([before[key]] if key in before else []))
         ]
-        table[key] = [{name: round(value, 4) for name, value in each.items()} for each in pair]
+        table[key] = pair
         if min(each["psnr"] for each in pair) < UNSEEN:
             apart.append(abs(pair[0 if len(pair) == 2 else 2]["psnr"] - pair[1]["psnr"]))
+    device = "; ".join(sorted({again[key].results[0].made.device for key in shared}))
     return {
-        "what": "mean PSNR and SSIM of rows of standard: as published, run again, and, where it is "
-        "given, run on the same machine by the code of before; the difference is to the last",
+        "what": "mean PSNR, SSIM and seconds per image of rows of standard, by the device that ran "
+        "them again: as published, run again, and, where it is given, run there by the code of "
+        "before; the difference is to the last",
         "published_on": sorted({row.results[0].made.device for row in published.values()}),
-        "rows": table,
-        "largest_difference_below_45_dB": round(max(apart), 4),
+        "again_on": {
+            **stored("rerun_rows", "again_on"),
+            device: {"rows": table, "largest_difference_below_45_dB": round(max(apart), 4)},
+        },
     }
+
+
+def _figures(row: Row) -> dict[str, Any]:
+    figures: dict[str, Any] = {
+        name: round(mean(row.per_image[name]).value, 4) for name in ("psnr", "ssim")
+    }
+    count = sum(len(each.reported["indices"]) for each in row.results)
+    seconds = sum(each.cost.online_seconds for each in row.results) / count
+    chosen = dict(row.results[0].attack.calibrated)
+    return {**figures, "seconds": float(f"{seconds:.3g}"), **({"chose": chosen} if chosen else {})}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
