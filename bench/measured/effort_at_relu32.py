@@ -1,17 +1,17 @@
 """What hides an image at cifar_cnn/relu32: the features, or the effort of those who look?
 
-    python -m splitzoo.bench.measured.effort_at_relu32 [--share 1.0] [--told 50] [--store]
+    python -m splitzoo.bench.measured.effort_at_relu32 [--part told] [--share 1.0] [--store]
 
-Nothing here is a row of the leaderboard. First, decoders of more width, depth and images than any
-row's, for the seconds of `PLANS`, which are a GPU's, trained on what a setting grants; and the
-refined descent from their answers, with α as it was best before on training images, so that all
-who descend are told more than they may know. Second, what one may expect who is *told*, for each
-image, which piece of the piecewise affine edge it lies in: there the positive features are linear
-in the image, and the best linear estimate (Gauss and Markov, with the mean and the covariance of
-the training images) is written down in closed form. Scores are of `standard`, and of training
-images that were kept aside. `--share` is the share of each plan's seconds, `--told` how many images
-are estimated by who is told, `--kept FILE` a file of an earlier run whose decoders are not trained
-again.
+Nothing here is a row of the leaderboard. `trained`: decoders of more width, depth and steps than
+any row's, for the seconds of `PLANS`, which are an H200's, and the refined descent from their
+answers. Its α is given, as it was best before on training images, which is more than an adversary
+knows. `told`: what is recovered by who is *told*, for each image, which units are active, and so
+which piece of the piecewise affine edge it lies in. There the positive features are linear in the
+image, and the best linear estimate has a closed form, given the mean and the covariance of training
+images. It makes no use of what the other units say, that they are off, so it bounds nothing.
+
+Scores are of `standard` and of training images that were kept aside; `told` takes the latter. With
+`--part` the other part stays as it is stored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import copy
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -31,15 +30,17 @@ from ...attacks import Adversary, RefinedDescent, get_setting
 from ...attacks.learned import as_floats
 from ...attacks.procedural import procedural_images
 from ...attacks.residual_decoder import apart, scored
-from ...zoo import Decoder, Images, Target, holding, load_split
+from ...zoo import Decoder, Images, Target, describe_device, holding, load_split
 from ...zoo.averaging import Averaged
 from ...zoo.precision import autocast, pick_precision
 from ...zoo.recipe import cosine, shifted
+from ..referee.deterministic import deterministic
 from ..score.means import mean
 from ..score.metrics.psnr import psnr
 from ..score.metrics.ssim import ssim
 from ..secrets.evaluation import evaluation_set
-from .evidence import run
+from ..store.provenance import today, versions
+from .evidence import run, stored
 
 #: By name: images, width, blocks, seconds on an H200.
 PLANS = {
@@ -47,6 +48,7 @@ PLANS = {
     "images of the same distribution": ("dist", 128, 6, 45),
     "procedural images": ("drawn", 128, 6, 55),
 }
+PARTS = ("trained", "told")
 DRAWN, LEARNED, ASIDE = 300_000, 39_000, 1_000
 BATCH, RATE, SHIFT = 256, 1e-3, 3
 Scores = dict[str, list[float]]
@@ -95,7 +97,7 @@ def learned(
 
     def draw(count: int) -> Tensor:
         rows = torch.randint(len(pixels), (count,), generator=generator)
-        return as_floats(shifted(pixels[rows].float(), SHIFT, True, generator).to(device) / 255)
+        return shifted(as_floats(pixels[rows]), SHIFT, True, generator).to(device)
 
     with torch.no_grad():
         some = edge(draw(1024))
@@ -147,14 +149,14 @@ def trained(target: Target, judged: Judged, device: torch.device, share: float) 
     return found
 
 
-def told(target: Target, count: int) -> dict[str, Any]:
-    """Mean PSNR in dB and SSIM of the linear estimate in the right piece, on the first of the
+def told(target: Target, device: torch.device, count: int) -> dict[str, Any]:
+    """Mean PSNR in dB and SSIM of the linear estimate with the right units, on the first of the
     training images that were kept aside."""
     pixels = holding("cifar10", "training_set").load().floats()
     known = pixels[:LEARNED].flatten(1)
-    middle = known.mean(0).double()
-    covariance = torch.cov(known.T, correction=0).double()
-    images = pixels[LEARNED : LEARNED + count]
+    middle = known.mean(0).double().to(device)
+    covariance = torch.cov(known.T, correction=0).double().to(device)
+    images = pixels[LEARNED : LEARNED + max(1, count)].to(device)
     estimates, active = [], []
     for image in images.split(1):
         at = image.clone().requires_grad_()
@@ -171,36 +173,37 @@ def told(target: Target, count: int) -> dict[str, Any]:
         estimate = middle + covariance @ seen.T @ torch.linalg.solve(inner, deviation)
         estimates.append(estimate.float().clamp(0, 1).view_as(image))
         active.append(len(slopes))
-    answer = torch.cat(estimates)
+    answer, images = torch.cat(estimates).cpu(), images.cpu()
     return {
-        "images": count,
-        "positive_features": round(sum(active) / count),
+        "images": len(images),
+        "positive_features": round(sum(active) / len(images)),
         "psnr": round(mean(psnr(images, answer)).value, 2),
         "ssim": round(mean(ssim(images, answer)).value, 3),
     }
 
 
 def measure(given: argparse.Namespace) -> dict[str, Any]:
-    """Both parts."""
-    target = load_split("cifar_cnn", "relu32")
-    kept = json.loads(given.kept.read_text("utf-8")) if given.kept else None
-    linear = told(target, given.told)
-    if kept is None:
-        on_device = copy.deepcopy(target).to(given.device)
-        judged = Judged(on_device, given.device)
-        kept = {"trained": trained(on_device, judged, given.device, given.share)}
+    """The parts that are asked for, each with what made it, and the other as it is stored."""
+    target = copy.deepcopy(load_split("cifar_cnn", "relu32")).to(given.device)
+    found: dict[str, Any] = {part: stored("effort_at_relu32", part) for part in PARTS}
+    made = {"device": describe_device(given.device), "versions": versions(), "date": today()}
+    with deterministic():
+        if given.part != "trained":
+            found["told"] = {**told(target, given.device, given.images), "made": made}
+        if given.part != "told":
+            judged, share = Judged(target, given.device), max(given.share, 1e-3)
+            found["trained"] = {**trained(target, judged, given.device, share), "made": made}
     return {
         "what": "mean PSNR in dB and SSIM at cifar_cnn/relu32 of decoders of more effort than any "
-        "row, of the refined descent from them, and of who is told the affine piece",
-        **kept,
-        "told_the_piece": linear,
+        "row, of the refined descent from them, and of who is told which units are active",
+        **found,
     }
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--part", choices=PARTS, help="that is measured (default: both)")
     parser.add_argument("--share", type=float, default=1.0, help="of the seconds (default: 1)")
-    parser.add_argument("--told", type=int, default=50, help="images (default: 50)")
-    parser.add_argument("--kept", type=Path, metavar="FILE", help="decoders of an earlier run")
+    parser.add_argument("--images", type=int, default=50, help="of who is told (default: 50)")
 
 
 if __name__ == "__main__":

@@ -28,15 +28,17 @@ from .evidence import run, stored
 UNSEEN = 45.0
 
 
-def by_key(folder: Path) -> dict[str, Row]:
-    """The rows of a folder's `standard` results that count, by their names."""
+def by_key(folder: Path, *, any_fields: bool = False) -> dict[str, Row]:
+    """The rows of a folder's `standard` results that count, by their names; with `any_fields` by
+    the attack's alone, whatever it was given."""
     found = rows(standing(ResultStore(folder), "standard").results)
-    return {f"{row.scenario.key}/{row.label}": row for row in found}
+    return {f"{row.scenario.key}/{row.attack if any_fields else row.label}": row for row in found}
 
 
 def measure(given: argparse.Namespace) -> dict[str, Any]:
-    """Both means of every row that both folders have. InputError where they share none."""
-    published, again = by_key(PUBLISHED), by_key(given.again)
+    """The means of every row that both folders have, and of the code of before. InputError where
+    they share none."""
+    published, again = by_key(PUBLISHED), by_key(given.again, any_fields=given.any_fields)
     before = by_key(given.before) if given.before else {}
     shared = [key for key in published if key in again]
     if not shared:
@@ -50,7 +52,8 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
         table[key] = pair
         if min(each["psnr"] for each in pair) < UNSEEN:
             apart.append(abs(pair[0 if len(pair) == 2 else 2]["psnr"] - pair[1]["psnr"]))
-    device = "; ".join(sorted({again[key].results[0].made.device for key in shared}))
+    made = [again[key].results[0].made for key in shared]
+    device = "; ".join(sorted({each.device for each in made}))
     return {
         "what": "mean PSNR, SSIM and seconds per image of rows of standard, by the device that ran "
         "them again: as published, run again, and, where it is given, run there by the code of "
@@ -58,7 +61,12 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
         "published_on": sorted({row.results[0].made.device for row in published.values()}),
         "again_on": {
             **stored("rerun_rows", "again_on"),
-            device: {"rows": table, "largest_difference_below_45_dB": round(max(apart), 4)},
+            device + (", with fields of ours" if given.any_fields else ""): {
+                "rows": table,
+                "largest_difference_below_45_dB": round(max(apart), 4),
+                "versions": dict(made[0].versions),
+                "date": made[0].date,
+            },
         },
     }
 
@@ -69,12 +77,17 @@ def _figures(row: Row) -> dict[str, Any]:
     }
     count = sum(len(each.reported["indices"]) for each in row.results)
     seconds = sum(each.cost.online_seconds for each in row.results) / count
-    chosen = dict(row.results[0].attack.calibrated)
-    return {**figures, "seconds": float(f"{seconds:.3g}"), **({"chose": chosen} if chosen else {})}
+    attack = row.results[0].attack
+    fields = {"given": dict(attack.overrides), "chose": dict(attack.calibrated)}
+    told = {name: each for name, each in fields.items() if each}
+    return {**figures, "seconds": float(f"{seconds:.3g}"), **told}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--before", type=Path, metavar="DIR", help="results of earlier code, here")
+    parser.add_argument(
+        "--any-fields", action="store_true", help="compare with the defaults' row, whatever ran"
+    )
     parser.add_argument(
         "--again", type=Path, required=True, metavar="DIR", help="results of `splitzoo bench`"
     )

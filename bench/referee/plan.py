@@ -47,7 +47,7 @@ def planned_runs() -> list[Run]:
 
 
 def further_runs() -> list[Run]:
-    """Runs beyond the paper whose networks are published; a copy of a deep edge gains little."""
+    """Runs beyond the paper with published networks; a copy of relu32's edge gained little."""
     targets = {
         "decoder": ("lenet/relu2", "cifar_cnn/relu22", "cifar_cnn/relu32"),
         "copied_descent": ("lenet/relu2", "cifar_cnn/relu22"),

@@ -146,10 +146,14 @@ def _verdict(sweep: Sweep) -> str:
     )
     return (
         f"**{sweep.setting}** ({sweep.attack}): {holds}. Mean SSIM is {before[0]} behind the "
-        f"{len(others)} measured before the first fully connected layer, and {behind[0]} behind "
-        f"the {len(fully)} from it on; the label is read off {before[1]} and {behind[1]} of the "
+        f"{_some(others)} measured before the first fully connected layer, and {behind[0]} behind "
+        f"the {_some(fully)} from it on; the label is read off {before[1]} and {behind[1]} of the "
         "images."
     )
+
+
+def _some(rows: Sequence[Row]) -> str:
+    return str(len(rows)) if len(rows) > 1 else "one"
 
 
 def _span(rows: Sequence[Row], value: Callable[[Row], float], form: str) -> str:
