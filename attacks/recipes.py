@@ -43,6 +43,12 @@ INVERSE_FIELDS: Mapping[str, Fields] = {
     "cifar_cnn/relu32": {"released": "cifar_cnn/relu32", "steps": 4000, "learning_rate": 2e-3},
 }
 
+#: Behind a deep edge a decoder takes more steps than its defaults, and more images to see in them:
+#: eight times as many gain 0.8 dB at relu32 from procedural images, 0.3 from an adversary's own.
+DECODER_FIELDS: Mapping[str, Fields] = {
+    "cifar_cnn/relu32": {"steps": 20_000, "queries": 120_000},
+}
+
 #: How an edge of LeNet is inverted behind its first ReLU: gray is dead there, so the start is
 #: the one that was chosen for rMLE.
 _BEHIND_RELU = {"iterations": 1000, "step_size": 1e-2, "start": 0.25}
@@ -119,6 +125,8 @@ FIELDS: Mapping[str, Mapping[str, Fields]] = {
     "rmle": RMLE_FIELDS,
     "rmle_released": RELEASED_WEIGHTS,
     "inverse_network": INVERSE_FIELDS,
+    "decoder": DECODER_FIELDS,
+    "refined_descent": DECODER_FIELDS,
     "shadow_model": _with_structures(SHADOW_FIELDS),
     "model_reconstruction": _with_structures(RECONSTRUCTION_FIELDS),
 }
