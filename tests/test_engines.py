@@ -193,13 +193,14 @@ def test_a_worker_with_another_checkout_refuses_and_nothing_is_stored(tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_refusal_ends_all_workers_at_once(tmp_path: Path) -> None:
+def test_a_refusal_ends_all_workers_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One reason stops every scenario, so none is tried three times for it."""
     workers = Fake(), Fake()
     for worker in workers:
         worker.device = "cuda"
-    if torch.cuda.is_available():
-        pytest.skip("this machine has the GPU that workers shall lack")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(MisuseError, match="no CUDA device"):
         attacked(tmp_path, [gray("conv1"), gray("relu2"), gray("fc1")], *workers)
     assert all(worker.ended for worker in workers)
