@@ -17,7 +17,6 @@ Scores are of `standard` and of training images that were kept aside; `told` tak
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import time
 from collections.abc import Callable
@@ -30,7 +29,7 @@ from ...attacks import Adversary, RefinedDescent, get_setting
 from ...attacks.learned import as_floats
 from ...attacks.procedural import procedural_images
 from ...attacks.residual_decoder import apart, scored
-from ...zoo import Decoder, Images, Target, describe_device, holding, load_split
+from ...zoo import Decoder, Images, Target, holding, load_split
 from ...zoo.averaging import Averaged
 from ...zoo.precision import autocast, pick_precision
 from ...zoo.recipe import cosine, shifted
@@ -38,9 +37,9 @@ from ..referee.deterministic import deterministic
 from ..score.means import mean
 from ..score.metrics.psnr import psnr
 from ..score.metrics.ssim import ssim
+from ..score.scoring import to_8_bit
 from ..secrets.evaluation import evaluation_set
-from ..store.provenance import today, versions
-from .evidence import run, stored
+from .evidence import made_on, run, stored
 
 #: By name: images, width, blocks, seconds on an H200.
 PLANS = {
@@ -51,15 +50,13 @@ PLANS = {
 PARTS = ("trained", "told")
 DRAWN, LEARNED, ASIDE = 300_000, 39_000, 1_000
 BATCH, RATE, SHIFT = 256, 1e-3, 3
-Scores = dict[str, list[float]]
 
 
 def pictures(source: str) -> Images:
     """What a decoder learns from; labels mean nothing."""
     if source == "drawn":
         drawn = procedural_images(DRAWN, (3, 32, 32), torch.Generator().manual_seed(1000))
-        pixels = (255 * drawn).round().to(torch.uint8)
-        return Images(pixels, torch.zeros(len(pixels), dtype=torch.int64))
+        return Images(to_8_bit(drawn), torch.zeros(len(drawn), dtype=torch.int64))
     if source == "train":
         return holding("cifar10", "training_set").load().subset(torch.arange(LEARNED))
     return holding("cifar10", "same_distribution").load()
@@ -68,24 +65,31 @@ def pictures(source: str) -> Images:
 class Judged:
     """Images that are recovered, and scored, by name: `standard`, and training images."""
 
+    @torch.no_grad()
     def __init__(self, target: Target, device: torch.device) -> None:
         aside = torch.arange(LEARNED, LEARNED + ASIDE)
-        self.images = {
+        self._images = {
             "standard": evaluation_set("cifar10").images.floats(),
             "aside": holding("cifar10", "training_set").load().subset(aside).floats(),
         }
-        self._edge, self._device = target.edge, device
+        self._features = {
+            name: [target.edge(part.to(device)) for part in images.split(100)]
+            for name, images in self._images.items()
+        }
 
-    def by(self, recover: Callable[[Tensor], Tensor]) -> Scores:
+    def by(self, recover: Callable[[Tensor], Tensor]) -> dict[str, list[float]]:
         """Mean PSNR in dB and SSIM of each, given what takes features to images."""
-        found: Scores = {}
-        for name, images in self.images.items():
-            with torch.no_grad():
-                parts = [self._edge(part.to(self._device)) for part in images.split(100)]
-            answer = torch.cat([recover(part).float().clamp(0, 1).cpu() for part in parts])
-            scores = mean(psnr(images, answer)).value, mean(ssim(images, answer)).value
-            found[name] = [round(scores[0], 2), round(scores[1], 3)]
+        found = {}
+        for name, images in self._images.items():
+            answers = [recover(part).float().clamp(0, 1).cpu() for part in self._features[name]]
+            found[name] = list(quality(images, torch.cat(answers)))
         return found
+
+
+def quality(images: Tensor, recovered: Tensor) -> tuple[float, float]:
+    """Mean PSNR in dB and mean SSIM, rounded."""
+    scores = mean(psnr(images, recovered)).value, mean(ssim(images, recovered)).value
+    return round(scores[0], 2), round(scores[1], 3)
 
 
 def learned(
@@ -134,7 +138,7 @@ def trained(target: Target, judged: Judged, device: torch.device, share: float) 
             get_setting("white_box_same_dist"), target, device=device, data=images
         )
         descent = RefinedDescent(prior_weight=0.64, tv_weight=0.03, iterations=200).prepare(
-            adversary, network=copy.deepcopy(network)
+            adversary, network=network
         )
         found[name] = {
             "width": width,
@@ -173,20 +177,20 @@ def told(target: Target, device: torch.device, count: int) -> dict[str, Any]:
         estimate = middle + covariance @ seen.T @ torch.linalg.solve(inner, deviation)
         estimates.append(estimate.float().clamp(0, 1).view_as(image))
         active.append(len(slopes))
-    answer, images = torch.cat(estimates).cpu(), images.cpu()
+    level, likeness = quality(images.cpu(), torch.cat(estimates).cpu())
     return {
         "images": len(images),
         "positive_features": round(sum(active) / len(images)),
-        "psnr": round(mean(psnr(images, answer)).value, 2),
-        "ssim": round(mean(ssim(images, answer)).value, 3),
+        "psnr": level,
+        "ssim": likeness,
     }
 
 
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     """The parts that are asked for, each with what made it, and the other as it is stored."""
-    target = copy.deepcopy(load_split("cifar_cnn", "relu32")).to(given.device)
+    target = load_split("cifar_cnn", "relu32").to(given.device)
     found: dict[str, Any] = {part: stored("effort_at_relu32", part) for part in PARTS}
-    made = {"device": describe_device(given.device), "versions": versions(), "date": today()}
+    made = made_on(given.device)
     with deterministic():
         if given.part != "trained":
             found["told"] = {**told(target, given.device, given.images), "made": made}

@@ -37,17 +37,21 @@ def run(
     options(parser)
     given = parser.parse_args()
     given.device = pick_device(given.device)
-    found = {
-        **measure(given),
-        "device": describe_device(given.device),
-        "threads": torch.get_num_threads(),
-        "versions": versions(),
-        "date": today(),
-    }
+    found = {**measure(given), **made_on(given.device)}
     text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
     print(text, end="")
     if given.store:
         write_text(FOLDER / f"{name}.json", text)
+
+
+def made_on(device: torch.device) -> dict[str, Any]:
+    """What figures are made with, on this device and today."""
+    return {
+        "device": describe_device(device),
+        "threads": torch.get_num_threads(),
+        "versions": versions(),
+        "date": today(),
+    }
 
 
 def stored(name: str, under: str) -> dict[str, Any]:
