@@ -55,6 +55,9 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
         (["bench", "--device", "tpu9"], "use one of auto, cpu, cuda"),
         (["leaderboard", "--profile", "x"], "paper10, standard"),
         (["info", "resnet"], "unknown checkpoint"),
+        (["info", "resnet"], "`splitzoo list` has all"),
+        (["info", "lenet_split_relu3"], "did you mean 'lenet_split_relu2'"),
+        (["bench", "--only", "lenet/relu3"], "did you mean 'relu2'"),
         (["train", "resnet"], "unknown trainable checkpoint"),
         (["data", "imagenet"], "cifar10, mnist"),
         (["tune", "rmle", "--grid", "1", "--field", "color"], "unknown field"),
@@ -174,7 +177,10 @@ def test_list_and_info(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     assert "white_box/cifar_cnn/relu32" in capsys.readouterr().out
     assert main(["info", "lenet"]) == 0
-    assert "verified" in capsys.readouterr().out
+    assert "verified" in (of_lenet := capsys.readouterr().out)
+    assert main(["info", "lenet_split_relu2"]) == 0
+    said = capsys.readouterr().out
+    assert said == f"{of_lenet}lenet_split_relu2 is lenet with its edge up to relu2\n"
 
 
 def test_a_damaged_checkpoint_stops_the_run(

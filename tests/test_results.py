@@ -14,9 +14,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from msgspec.structs import replace
+from PIL import Image
 from splitzoo.bench import (
     Result,
     ResultStore,
@@ -40,7 +42,7 @@ from splitzoo.bench.report.leaderboard import (
 )
 from splitzoo.bench.report.rows import rows
 from splitzoo.bench.report.standing import Standing, standing
-from splitzoo.bench.report.tables import best
+from splitzoo.bench.report.tables import best, summary
 from splitzoo.bench.report.wording import ordered
 from splitzoo.bench.score import metric as metric_room
 from splitzoo.bench.score.metric import Metric
@@ -245,6 +247,28 @@ def test_the_page_shows_the_paper_beside_ours(store: ResultStore) -> None:
     assert " 0.5, 0, 0 |" in text  # 5 seconds for ten images, nothing offline, no query
     assert (page.parent / "paper10/figures/white_box-lenet-rmle.png").is_file()
     assert "(paper10/figures/white_box-lenet-rmle.png)" in text
+
+
+def test_a_score_that_an_oracle_helped_is_marked() -> None:
+    """λ of rMLE is tuned with true features; model reconstruction has the setting's own images."""
+    images = CELL.evaluation().images.pixels
+    helped = result_for(CELL, images // 2)
+    granted = scenario("black_box_same_set/lenet/conv1", "paper10")
+    lawful = result_for(granted, images // 2, "model_reconstruction")
+    for result, mark in ((helped, "°"), (lawful, "")):
+        (score,) = (line for line in summary(rows([result])).splitlines() if "PSNR, dB" in line)
+        assert re.search(r"± [0-9.]+\*?(°?) +\|$", score)[1] == mark  # type: ignore[index]
+
+
+def test_a_picture_shows_pixels_as_they_are(store: ResultStore) -> None:
+    """Every original is in the picture, each of its pixels as three by three."""
+    page = write_leaderboard(store, "paper10")
+    with Image.open(page.parent / "paper10/figures/white_box-lenet-rmle.png") as picture:
+        seen = np.asarray(picture.convert("L"))
+    windows = np.lib.stride_tricks.sliding_window_view(seen[:140], (84, 84))
+    for secret in evaluation_set("mnist", "paper10").images.pixels[:, 0].numpy():
+        places = np.argwhere((windows[..., 1::3, 1::3] == secret).all((-1, -2)))
+        assert any((windows[y, x] == np.kron(secret, np.ones((3, 3)))).all() for y, x in places)
 
 
 def test_the_page_is_a_function_of_the_results(store: ResultStore) -> None:

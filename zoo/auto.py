@@ -9,11 +9,10 @@ from typing import Any, cast
 from huggingface_hub import ModelHubMixin
 from torch import nn
 
-from .errors import CheckpointError, MisuseError, UnknownNameError
+from .errors import CheckpointError, MisuseError
 from .hub import discard, fetch
-from .loading import network_from
+from .loading import named, network_from
 from .manifests import records_of
-from .network import networks
 from .records import Record
 from .resolving import is_whole, read_bytes
 
@@ -70,7 +69,7 @@ class AutoNetwork(ModelHubMixin):
         config: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> nn.Module:
-        record, split = _chosen(_records(config, model_id), name)
+        record, split = named(_records(config, model_id), name)
         of_ones_own = Path(model_id, record.file) if Path(model_id).is_dir() else None
         file = of_ones_own or fetch(model_id, record.file, **options)
         content = read_bytes(file)
@@ -93,21 +92,3 @@ def _records(config: Mapping[str, Any] | None, source: str) -> dict[str, Record]
             f"{source} has no {CONFIG} with the records of its networks; give a repository or "
             "folder that `splitzoo publish` made"
         ) from error
-
-
-def _chosen(records: Mapping[str, Record], name: str) -> tuple[Record, str | None]:
-    """The record that a name asks for, and the split, if it names one."""
-    splits = {
-        f"{each}_split_{split}": (record, split)
-        for each, record in records.items()
-        if record.kind == "target"
-        and (network := networks().get(record.architecture.get("network", ""))) is not None
-        for split in network.splits
-    }
-    known: dict[str, tuple[Record, str | None]] = {
-        **splits,
-        **{each: (record, None) for each, record in records.items()},
-    }
-    if name not in known:
-        raise UnknownNameError("network of the repository", name, known)
-    return known[name]

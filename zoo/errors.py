@@ -20,17 +20,29 @@ class SplitzooError(Exception):
     exit_status: ClassVar[int] = 1
 
 
+#: How many names an error shows where a command lists them all.
+SHOWN = 12
+
+
 class UnknownNameError(SplitzooError, ValueError):
-    """A network, split, weights, profile, attack or cell that does not exist."""
+    """A network, split, weights, profile, attack or cell that does not exist.
+
+    Its text names all that are known or, where `listed` says what command lists them, no more
+    than the nearest dozen.
+    """
 
     exit_status = 2
 
-    def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: object, known: Iterable[str], listed: str = "") -> None:
         names = list(known)
         spelled = {each.lower(): each for each in names}
         close = get_close_matches(str(name).lower(), spelled, n=1)
         hint = f"did you mean {spelled[close[0]]!r}? " if close else ""
-        super().__init__(f"unknown {kind} {name!r}: {hint}known are {', '.join(names) or 'none'}")
+        shown, more = ", ".join(names) or "none", ""
+        if listed and len(names) > SHOWN:
+            near = get_close_matches(str(name).lower(), spelled, n=SHOWN, cutoff=0)
+            shown, more = ", ".join(spelled[each] for each in near), f", …; `{listed}` has all"
+        super().__init__(f"unknown {kind} {name!r}: {hint}known are {shown}{more}")
 
 
 class MisuseError(SplitzooError, ValueError):

@@ -24,7 +24,7 @@ from .files import write_atomically
 from .inverses import inverse_network
 from .judges import Judge, get_judge_design
 from .manifests import manifest
-from .network import get_network
+from .network import get_network, networks
 from .records import Record
 from .resolving import read_bytes, read_verified
 from .shadows import shadow_edge
@@ -121,6 +121,27 @@ def load_judge(
     judge = _fill(f"{dataset}_judge", architecture, path)
     assert isinstance(judge, Judge)
     return judge
+
+
+def named(records: Mapping[str, Record], name: str, listed: str = "") -> tuple[Record, str | None]:
+    """The record that a name asks for, and the split, if it names one as hub entries do.
+
+    UnknownNameError names both, as `listed` has it say.
+    """
+    splits = {
+        f"{each}_split_{split}": (record, split)
+        for each, record in records.items()
+        if record.kind == "target"
+        and (network := networks().get(record.architecture.get("network", ""))) is not None
+        for split in network.splits
+    }
+    known: dict[str, tuple[Record, str | None]] = {
+        **splits,
+        **{each: (record, None) for each, record in records.items()},
+    }
+    if name not in known:
+        raise UnknownNameError("checkpoint", name, known, listed)
+    return known[name]
 
 
 def network_from(record: Record, file: Path, content: bytes, split: str | None = None) -> nn.Module:

@@ -43,9 +43,9 @@ class Manifest:
     hub: HubLocation | None
 
     def get(self, name: str) -> Record:
-        """The record of that name; UnknownNameError lists the known ones."""
+        """The record of that name; UnknownNameError names the nearest."""
         if name not in self.records:
-            raise UnknownNameError("checkpoint", name, self.records)
+            raise UnknownNameError("checkpoint", name, self.records, "splitzoo list")
         return self.records[name]
 
 

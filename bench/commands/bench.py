@@ -116,7 +116,7 @@ def run(options: Namespace) -> int:
     from ..report.leaderboard import write_leaderboard
     from ..report.rows import rows
     from ..report.standing import standing
-    from ..report.tables import summary
+    from ..report.tables import ORACLE, has_oracle, summary
     from ..score.metrics.psnr import PSNR_CAP
 
     store, wanted = store_of(options), engine_of(options)
@@ -147,6 +147,8 @@ def run(options: Namespace) -> int:
     page = write_leaderboard(store, options.profile)
     for _, group in groupby(results, lambda result: result.scenario.setting):
         print("\n" + summary(rows(group), markdown=False))
+    if any(has_oracle(row) for row in rows(results)):
+        print(f"\n{ORACLE}.")
     if any(value == PSNR_CAP for each in results for value in each.reported.get("psnr", [])):
         print(f"\nPSNR is capped at {PSNR_CAP:.0f} dB, that of an image recovered bit for bit.")
     print(f"\nleaderboard: {page}\npictures:    {store.figures(options.profile)}")

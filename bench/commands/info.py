@@ -21,15 +21,16 @@ def add(parser: ArgumentParser) -> None:
         help="train ten steps of it, keep nothing, and say how long the whole would take here",
     )
     add_device(parser)
-    parser.add_argument("name", metavar="NAME", help="a checkpoint of `splitzoo list`")
+    parser.add_argument("name", metavar="NAME", help="a checkpoint or split of `splitzoo list`")
 
 
 def run(options: Namespace) -> int:
-    record = manifest().get(options.name)
+    from ...zoo.loading import named, read_published
+
+    record, split = named(manifest().records, options.name, "splitzoo list")
     if options.card:
         print(card(record), end="")
         return 0
-    from ...zoo.loading import read_published
     from ...zoo.resolving import resolve
 
     print(json.dumps(asdict(record), indent=2, ensure_ascii=False))
@@ -37,6 +38,8 @@ def run(options: Namespace) -> int:
     parameters = sum(tensor.numel() for tensor in tensors.values())
     print(f"{resolve(record)}: verified, {parameters:,} parameters in {len(tensors)} tensors")
     print(f"its training {what_it_took(record)}")
+    if split:
+        print(f"{options.name} is {record.name} with its edge up to {split}")
     if options.estimate:
         from ...zoo import describe_device, pick_device, pick_precision
         from ..referee.offline import estimate

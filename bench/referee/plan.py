@@ -121,20 +121,24 @@ def select(only: Sequence[str], *among: Sequence[Run]) -> list[Run]:
     """
     if not only:
         return list(among[0])
-    words = dict.fromkeys(word for group in among for each in group for word in sorted(each.words))
+    every = [each.words for group in among for each in group]
+    words = set().union(*every)
     chosen: dict[Run, None] = {}
     for pattern in only:
         wanted = [word for word in pattern.split("/") if word]
-        for word in wanted:
-            if word not in words:
-                raise UnknownNameError("setting, network, split or attack", word, words)
+        for word in set(wanted) - words:
+            beside = [each for each in every if set(wanted) & words <= each] or every
+            known = dict.fromkeys(near for each in beside for near in sorted(each))
+            kind = "setting, network, split or attack"
+            raise UnknownNameError(kind, word, known, "splitzoo list")
         for group in among:
             matching = [each for each in group if set(wanted) <= each.words]
             if matching and wanted:
                 chosen.update(dict.fromkeys(matching))
                 break
         else:
-            raise UnknownNameError("scenario", pattern, [each.key for each in among[0]])
+            cells = [each.key for each in among[0]]
+            raise UnknownNameError("scenario", pattern, cells, "splitzoo list")
     order = [each for group in among for each in group if each in chosen]
     return list(dict.fromkeys(order))
 

@@ -31,24 +31,26 @@ from .rows import Row
 
 #: Text chunk of the PNG that names the results it was drawn from.
 DRAWN_FROM = "splitzoo-results-sha256"
-_WIDTH, _LABEL = 0.86, 1.15
+_DPI = 110
+#: Of a grid of images, in pixels: an image's side, or little more; the label's width, the gap
+#: between images, and what stands above the rows and below each.
+_SIDE, _LABEL, _GAP, _TITLE, _SCORES = 90, 126, 6, 28, 34
 #: A line's colour and mark, in the order of the sweeps that are drawn together.
 _LINES = (("#1f5f99", "o"), ("#b3541e", "s"), ("#3c7d3c", "D"), ("#7a4f9a", "^"), ("#555555", "v"))
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One PNG: where it stands, what it is called, and the results that it shows, in order."""
+    """One PNG: where it stands, what it is called, and the results that it shows, in order.
+
+    Of its kind: a "grid" of images, that of every one of the "layers" of a network, a "plot" of
+    what these leak, or the "quality" that a time buys.
+    """
 
     path: Path
     title: str
     kind: str
     results: tuple[Row, ...]
-
-    @property
-    def of_sweep(self) -> bool:
-        """Whether it shows every layer of one network, as Figures 11 and 12 do."""
-        return self.kind in ("layers", "plot")
 
 
 #: The paper's figure of each setting's recovered images.
@@ -175,37 +177,54 @@ def _grid(store: ResultStore, picture: Picture) -> Figure:
     PSNR in dB and SSIM stand under each recovered image.
     """
     ten = evaluation_set(picture.results[0].scenario.target.dataset.name, "paper10")
-    count, across = len(picture.results) + 1, len(ten.indices)
-    wide = _LABEL + max(6, across) * _WIDTH
-    figure = Figure(figsize=(wide, 0.45 + 1.02 * count), dpi=110)
-    axes = figure.subplots(count, across, squeeze=False)
-    _draw_row(axes[0], ten.images.pixels, "original")
-    for row, shown in zip(axes[1:], picture.results, strict=True):
+    originals = _as_drawn(ten.images.pixels)
+    count, (across, tall, broad, _) = len(picture.results), originals.shape
+    wide = _LABEL + across * (broad + _GAP)
+    high = _TITLE + tall + _GAP + count * (tall + _SCORES)
+    figure = Figure(figsize=(wide / _DPI, high / _DPI), dpi=_DPI)
+
+    def write(x: float, y: float, words: str, size: float, across: str, down: str = "top") -> None:
+        figure.text(x / wide, 1 - y / high, words, size=size, ha=across, va=down, parse_math=False)
+
+    def draw_row(top: int, images: np.ndarray, label: str) -> list[float]:
+        """Images side by side, and how far from the left the middle of each is."""
+        lefts = [_LABEL + place * (broad + _GAP) for place in range(across)]
+        for left, image in zip(lefts, images, strict=True):
+            figure.figimage(image, left, high - top - tall)
+        write(_LABEL - 10, top + tall / 2, label, 10, "right", "center")
+        return [left + broad / 2 for left in lefts]
+
+    write(wide / 2, 8, f"{picture.title}; PSNR and SSIM under each image", 9, "center")
+    draw_row(_TITLE, originals, "original")
+    for place, shown in enumerate(picture.results):
         result = shown.results[0]  # of several seeds the first is drawn
-        places = [result.reported["indices"].index(index) for index in ten.indices.tolist()]
-        _draw_row(row, store.recovered(result)[places], shown.scenario.target.split)
-        for axis, place in zip(row, places, strict=True):
-            scores = result.reported["psnr"][place], result.reported["ssim"][place]
-            axis.set_xlabel("{:.1f} dB\n{:.3f}".format(*scores), fontsize=7.5, labelpad=2)
-    height = figure.get_figheight()
-    title = f"{picture.title}; PSNR and SSIM under each image"
-    figure.suptitle(title, fontsize=9, y=1 - 0.08 / height, parse_math=False)
-    figure.subplots_adjust(
-        left=_LABEL / wide,
-        right=0.995,
-        bottom=0.42 / height,
-        top=1 - 0.34 / height,
-        wspace=0.06,
-        hspace=0.42,
-    )
+        chosen = [result.reported["indices"].index(index) for index in ten.indices.tolist()]
+        top = _TITLE + tall + _GAP + place * (tall + _SCORES)
+        images = _as_drawn(store.recovered(result)[chosen])
+        middles = draw_row(top, images, shown.scenario.target.split)
+        for middle, image in zip(middles, chosen, strict=True):
+            scores = result.reported["psnr"][image], result.reported["ssim"][image]
+            write(middle, top + tall + 4, "{:.1f} dB\n{:.3f}".format(*scores), 7.5, "center")
     return figure
+
+
+def _as_drawn(pixels: Tensor) -> np.ndarray:
+    """Images in RGB, N×H×W×3: each pixel as a whole number of them a side, as near as can be to
+    what a grid has room for, so that it is seen as it is; large ones made smaller."""
+    images = pixels.permute(0, 2, 3, 1).expand(-1, -1, -1, 3).numpy()
+    high, wide = images.shape[1:3]
+    if wide <= _SIDE:
+        times = round(_SIDE / wide)
+        return images.repeat(times, axis=1).repeat(times, axis=2)
+    size = _SIDE, round(_SIDE * high / wide)
+    return np.stack([np.asarray(Image.fromarray(image).resize(size)) for image in images])
 
 
 def _plot(picture: Picture) -> Figure:
     """PSNR and SSIM against the layer, with 95 % intervals, a line for each sweep."""
     found = sweeps(picture.results)
     names = layers_of(found)
-    figure = Figure(figsize=(9.6, 4.0), dpi=110)
+    figure = Figure(figsize=(9.6, 4.0), dpi=_DPI)
     panels = figure.subplots(1, 2)
     for axis, metric, label in zip(panels, ("psnr", "ssim"), ("PSNR, dB", "SSIM"), strict=True):
         for each, (colour, mark) in zip(found, cycle(_LINES), strict=False):
@@ -246,15 +265,3 @@ def _draw_line(
         color=colour,
         label=sweep.title,
     )
-
-
-def _draw_row(axes: np.ndarray, pixels: Tensor, label: str) -> None:
-    for axis, image in zip(axes, pixels.permute(0, 2, 3, 1).numpy(), strict=True):
-        if image.shape[2] == 1:
-            axis.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255)
-        else:
-            axis.imshow(image)
-        axis.set(xticks=[], yticks=[])
-        for side in axis.spines.values():
-            side.set_visible(False)
-    axes[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=10, labelpad=6)

@@ -21,8 +21,9 @@ from .wording import escaped, shaded
 
 #: What `verdicts` answers.
 SECTION_7_1 = (
-    "Does §7.1 hold, that fully connected layers hide the input? Setting by setting, where a mean "
-    f"SSIM above {RECOGNISABLE_SSIM} counts as recognisable; that one attack fails proves nothing:"
+    "Does §7.1 of the paper hold, that fully connected layers hide the input? Setting by setting, "
+    f"where a mean SSIM above {RECOGNISABLE_SSIM} counts as recognisable; that one attack fails "
+    "proves nothing:"
 )
 
 

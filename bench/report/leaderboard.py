@@ -32,24 +32,33 @@ from .pace import pace
 from .provenance import provenance
 from .rows import Row, failures, rows
 from .standing import standing
-from .tables import best, summary
-from .wording import escaped, holdings, ordered, relative, with_interval
+from .tables import ORACLE, best, summary
+from .wording import escaped, flowed, holdings, ordered, relative, with_interval
 
 HEADER = """# Leaderboard
 
-What a split leaks, measured: mean PSNR (dB) and SSIM of the images that each attack recovers
-from the features at each split, beside the figure that He, Zhang and Lee published (ACSAC 2019).
-Higher means that more of the secret came back.
+What a split leaks, measured: mean PSNR (dB) and SSIM of the images that each attack recovers from
+the features at each split, over {what}, beside the figure that He, Zhang and Lee published (ACSAC
+2019). Higher means that more of the secret came back: at {cap:.0f} dB, where PSNR is capped, every
+image bit for bit; up to an SSIM of {threshold} (in *italics*) little can be recognised.
 
-[Best known](#best-known) · [Ours against the paper](#ours-against-the-paper) ·
-[Quality against time](#quality-against-time) · {layers}[Takeaways](#takeaways) ·
+[Best known](#best-known) · {layers}[Ours against the paper](#ours-against-the-paper) ·
+[Quality against time](#quality-against-time) ·
+[How to read the tables](#how-to-read-the-tables) · [Takeaways](#takeaways) ·
 {notes}[Where the numbers come from]({provenance})
+
+"""
+BEST = """## Best known
+
+The strongest attack of each setting at each split, of those that were run: a blank was not run, or
+its attack does not apply. {oracle}. White-box and black-box with a random set hold no images, so
+black-box with the training set can come closer than white-box, which knows more of the edge.
 
 """
 READING = """## How to read the tables
 
-Rendered by `splitzoo leaderboard` from the results in `{results}`; do not edit by hand.
-Benchmark version {version}, profile `{profile}`: {what}.
+Rendered by `splitzoo leaderboard` from the results in `{results}`; do not edit by hand. Benchmark
+version {version}, profile `{profile}`: {what}.
 
 What an attack recovers is rounded to 8 bits and stored, and the stored image is what is scored, so
 that anyone can score it again (`splitzoo score`). PSNR and SSIM are taken per image on [0, 1] with
@@ -66,9 +75,7 @@ are in *italics*, as the paper shades them.
 - *ran* says how the attack was kept from the secret images: in the process that holds them, in a
   process of its own, or there in a sandbox; *verified* how somebody ran the row again: on a sample
   of its images, on all, on fresh ones, on a fresh target. [Both figures]({provenance}) are kept.
-- *λ chosen with* says what an attack's tuned fields rest on: *oracle λ* marks a row whose fields
-  were chosen with more than its setting grants, the true features of training images. Such a row
-  shows what the attack can reach, not what its adversary would know to choose.
+- {oracle}.
 - *the paper's* figures are means over its ten images, measured on its own targets.
 """
 WHAT = {
@@ -119,10 +126,13 @@ def render(store: ResultStore, profile: str, path: Path) -> str:
     drawn = pictures(store, results)
     sections = _layers(results, drawn, path)
     parts = [
-        HEADER.format(
-            layers="".join(f"[{title}](#{_anchor(title)}) ·\n" for title in sections),
+        flowed(HEADER).format(
+            layers="".join(f"[{title}](#{_anchor(title)}) · " for title in sections),
             notes=f"[Notes]({linked}) · " if linked else "",
             provenance=relative(provenance_path(store, profile), path),
+            what=WHAT[profile],
+            cap=PSNR_CAP,
+            threshold=RECOGNISABLE_SSIM,
         )
         + _best(results, drawn, path)
     ]
@@ -131,7 +141,7 @@ def render(store: ResultStore, profile: str, path: Path) -> str:
         parts.append(_agreement(results, notes=linked))
     parts += [_quality(picture, path) for picture in drawn if picture.kind == "quality"]
     parts.append(
-        READING.format(
+        flowed(READING).format(
             results=relative(store.folder / profile, path),
             version=BENCHMARK_VERSION,
             profile=profile,
@@ -140,6 +150,7 @@ def render(store: ResultStore, profile: str, path: Path) -> str:
             cap=PSNR_CAP,
             threshold=RECOGNISABLE_SSIM,
             judged=_judged(results),
+            oracle=ORACLE,
         )
     )
     if failed := failures(stored):
@@ -160,12 +171,7 @@ def _best(results: Sequence[Row], drawn: Sequence[Picture], path: Path) -> str:
         return ""
     shown = next((each for each in drawn if len(each.results) > 1 and each.kind == "grid"), None)
     picture = f"![{escaped(shown.title)}]({relative(shown.path, path)})\n\n" if shown else ""
-    return (
-        "## Best known\n\n"
-        "The strongest attack of each setting at each split. In *italics* where little can be "
-        "recognised; ° marks fields that were chosen with more than the setting grants.\n\n"
-        f"{table}\n\n{picture}"
-    )
+    return flowed(BEST).format(oracle=ORACLE) + f"{table}\n\n{picture}"
 
 
 def _section(setting: str, results: list[Row], drawn: Sequence[Picture], path: Path) -> str:
@@ -230,7 +236,8 @@ def _agreement(results: Sequence[Row], *, notes: str) -> str:
     return (
         "## Ours against the paper\n\n"
         f"In {reached} of {len(found)} cells of Tables 3, 4, 6 and 8 the paper's own attack, run "
-        "here, reaches its PSNR (dB) and its SSIM; the others are in **bold**"
+        "here, reaches its PSNR (dB) and its SSIM"
+        + ("; the others are in **bold**" if reached < len(found) else "")
         + (f", and each is explained in the [notes]({notes})" if notes else "")
         + ".\n\n"
         + table
@@ -242,13 +249,19 @@ def _layers(results: Sequence[Row], drawn: Sequence[Picture], path: Path) -> dic
     """By title, a section for each network that was attacked behind every layer."""
     sections = {}
     for name, found in by_network(sweeps(results)).items():
-        shown = [
+        mine = [each for each in drawn if each.results[0].scenario.target.network == name]
+        plots = [
             f"![{escaped(each.title)}]({relative(each.path, path)})\n"
-            for each in drawn
-            if each.of_sweep and each.results[0].scenario.target.network == name
+            for each in mine
+            if each.kind == "plot"
         ]
+        images = " · ".join(
+            f"[{escaped(each.title.split(', ', 1)[1])}]({relative(each.path, path)})"
+            for each in mine
+            if each.kind == "layers"
+        )
         title = f"Every layer of {found[0].network.title}"
-        sections[title] = "\n".join([section(found), *shown])
+        sections[title] = "\n".join([section(found), *plots, f"What came back: {images}.\n"])
     return sections
 
 

@@ -17,6 +17,12 @@ from .wording import escaped, plain, shaded, with_interval
 
 Shade = Callable[[str, float], str]
 
+#: What the mark behind a score says.
+ORACLE = (
+    "° marks hyperparameters tuned with more knowledge than the setting grants (oracle λ): what "
+    "the attack can reach, not what its adversary would know to choose"
+)
+
 
 def summary(results: Sequence[Row], *, markdown: bool = True) -> str:
     """One setting's table: targets as columns, a block of lines for the paper and each attack."""
@@ -71,7 +77,7 @@ def strongest(results: Sequence[Row]) -> dict[tuple[str, str], Row]:
 def attack_lines(found: Sequence[Row | None], shade: Shade) -> list[list[str]]:
     """What an attack reaches, shares of images and costs: a line each, a column for each row.
 
-    What looks at no feature has the first line alone.
+    What looks at no feature has the first line alone; a score that `ORACLE` speaks of, its mark.
     """
     there = [row for row in found if row]
     metrics = metrics_of(there[0].scenario.target.dataset.name).values()
@@ -82,7 +88,7 @@ def attack_lines(found: Sequence[Row | None], shade: Shade) -> list[list[str]]:
 
     def score(row: Row) -> str:
         values = " / ".join(_number(row, metric) for metric in numbers)
-        return shade(values, mean(row.per_image["ssim"]).value)
+        return shade(values, mean(row.per_image["ssim"]).value) + marked(row)
 
     def shares(row: Row) -> str:
         return ", ".join(f"{100 * share:.0f} %" for share in row.shares.values())
@@ -106,9 +112,6 @@ def attack_lines(found: Sequence[Row | None], shade: Shade) -> list[list[str]]:
     ]
     if any(len(row.seeds) > 1 for row in there):
         lines.append(line("n", lambda row: f"{row.n} × {len(row.seeds)} seeds"))
-    if any(chosen_with(row.attack, row.scenario) for row in there):
-        chosen = line("λ chosen with", lambda row: chosen_with(row.attack, row.scenario) or "–")
-        lines.insert(2, chosen)
     return [*lines, *_each_seed(found)]
 
 
@@ -152,15 +155,18 @@ def has_oracle(row: Row) -> bool:
     return "oracle" in (chosen_with(row.attack, row.scenario) or "")
 
 
+def marked(row: Row) -> str:
+    """The mark of a row that an oracle has helped."""
+    return "°" if has_oracle(row) else ""
+
+
 def _named(row: Row | None) -> str:
-    """A cell of the best: both scores and whose they are, with a mark for an oracle's λ."""
+    """A cell of the best: both scores and whose they are."""
     if row is None:
         return ""
     psnr, ssim = _quality(row)
-    mark = "°" if has_oracle(row) else ""
-    return (
-        shaded(f"{psnr:.2f} / {ssim:.3f}", ssim) + f" {escaped(get_attack(row.attack).title)}{mark}"
-    )
+    title = escaped(get_attack(row.attack).title)
+    return shaded(f"{psnr:.2f} / {ssim:.3f}", ssim) + f" {title}{marked(row)}"
 
 
 def titled(row: Row) -> str:

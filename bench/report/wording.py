@@ -27,6 +27,11 @@ def escaped(text: str) -> str:
     return re.sub(r"[\\`*|\[\]~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", plain)
 
 
+def flowed(text: str) -> str:
+    """Each paragraph and each item of a list on a line of its own, however it was wrapped."""
+    return re.sub(r"(?<!\n)\n *(?=[^\n -])", " ", text)
+
+
 def holdings(setting: Setting) -> str:
     """What the adversary of a setting holds."""
     grants = ", ".join(sorted(capability.value for capability in setting.grants))
