@@ -17,6 +17,7 @@ from ..zoo import Images, InputError
 from ..zoo.averaging import Averaged
 from ..zoo.content import tensors_digest
 from ..zoo.fitting import fit
+from ..zoo.pixels import as_floats
 from ..zoo.precision import pick_precision
 from ..zoo.recipe import cosine
 from ..zoo.resume import Conditions
@@ -222,11 +223,6 @@ class LearnedAttack(Attack):
             learning.hand_over()
         self.finish(network, examples)
         return gathered + seconds
-
-
-def as_floats(pixels: Tensor) -> Tensor:
-    """uint8 pixels as float32 in [0, 1]; floating-point ones as float32, as they are."""
-    return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
 
 
 def query_pixels(adversary: Adversary, count: int, generator: torch.Generator) -> Tensor:

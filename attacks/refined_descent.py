@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from ..zoo import InputError, progress
+from ..zoo.pixels import as_floats
 from ..zoo.recipe import cosine
 from .adversary import Adversary
 from .calibration import best_positive
 from .draws import Draws
 from .error_prior import ErrorPrior
-from .learned import LearnedAttack, as_floats
+from .learned import LearnedAttack
 from .procedural import procedural_images
 from .residual_decoder import HELD_OUT, ResidualDecoder, apart, scored
 from .rmle import total_variation

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..zoo import Decoder
+from ..zoo.pixels import to_8_bit
 from ..zoo.precision import in_float32
 from ..zoo.recipe import shifted
 from ..zoo.shapes import shape_text
@@ -89,7 +90,7 @@ class ResidualDecoder(LearnedAttack):
         until they are `queries` at least, or procedural ones."""
         if not adversary.holds_images:
             drawn = procedural_images(self.queries, adversary.input_shape, generator)
-            return (255 * drawn).round().to(torch.uint8)
+            return to_8_bit(drawn)
         own = adversary.data.pixels
         learned, _ = apart(len(own))
         parts, mirror = [own[learned]], adversary.input_shape[0] > 1

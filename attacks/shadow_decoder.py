@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ..zoo import AtUnitScale, InputError
+from ..zoo.pixels import as_floats
 from ..zoo.resume import Conditions
 from .adversary import Adversary
-from .learned import Examples, LearnedAttack, as_floats
+from .learned import Examples, LearnedAttack
 from .residual_decoder import HELD_OUT_SHARE, ResidualDecoder, apart, scored
 from .settings import Capability, Setting
 from .shadow_model import ShadowModel

@@ -17,6 +17,7 @@ from torch import Tensor
 from .dataset import PARTS, get_dataset
 from .errors import DataUnavailableError, UnknownNameError
 from .files import ensure_writable, storage_errors
+from .pixels import as_floats
 from .sources import Arrays
 from .tensor_files import write_tensors
 
@@ -33,7 +34,7 @@ class Images:
 
     def floats(self) -> Tensor:
         """The pixels as float32 in [0, 1]."""
-        return self.pixels.float() / 255
+        return as_floats(self.pixels)
 
     def subset(self, indices: Tensor) -> Images:
         """The images at `indices`, in that order."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ...zoo import Images, Target
 from ...zoo.network import Layers
+from ...zoo.pixels import to_8_bit
 from ..adversary import Adversary, grant, oracle
 from ..procedural import procedural_images
 from ..settings import Setting
@@ -57,7 +58,7 @@ class Place:
         """The images that an adversary holds, with a label of each kind."""
         drawn = procedural_images(OWN, self.input_shape, torch.Generator().manual_seed(3))
         labels = torch.arange(OWN) % self.target().num_classes
-        return Images((255 * drawn).round().to(torch.uint8), labels)
+        return Images(to_8_bit(drawn), labels)
 
     def adversary(self, setting: Setting, device: torch.device) -> Adversary:
         """One of that setting, with all that it grants on the device."""

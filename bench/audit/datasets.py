@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from ...zoo import InputError, MisuseError
+from ...zoo.pixels import to_8_bit
 from ...zoo.whole import first_line
 from .from_file import Wanted, from_file
 from .images import Pictures, drawn, of_one_size, upright
@@ -92,7 +93,7 @@ def _image(found: Any, row: int) -> Image.Image:
                 f"image {row} of the data set reaches beyond [0, 1]; do not normalise the images, "
                 "--mean does"
             )
-        values = (255 * values).round().to(torch.uint8)
+        values = to_8_bit(values)
     if values is None or values.dtype != torch.uint8 or values.dim() not in (2, 3):
         raise InputError(
             f"item {row} of the data set is no image and label; give PIL images, or tensors C×H×W "

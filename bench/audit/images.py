@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ...zoo import InputError, MisuseError
+from ...zoo.pixels import to_8_bit
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 #: Pixels of the longer side above which images are attacked and scored at a smaller size.
@@ -210,7 +211,7 @@ def _eight_bit(path: Path, array: np.ndarray) -> Tensor:
         raise InputError(f"{path} holds {array.dtype}; give uint8, or finite floats in [0, 1]")
     if values.min() < 0 or values.max() > 1:
         raise InputError(f"{path} reaches beyond [0, 1]; do not normalise the images, --mean does")
-    return (255 * values).round().to(torch.uint8)
+    return to_8_bit(values)
 
 
 def _checked(pixels: Tensor) -> Tensor:

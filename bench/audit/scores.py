@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from ...attacks.similarity import similarity
+from ...zoo.pixels import to_8_bit
 from ..score.metrics.psnr import psnr
 from ..score.metrics.ssim import ssim
-from ..score.scoring import to_8_bit
 
 
 def scores_of(secret: Tensor, recovered: Tensor) -> dict[str, list[float]]:

@@ -26,18 +26,17 @@ import torch
 from torch import Tensor, nn
 
 from ...attacks import Adversary, RefinedDescent, get_setting
-from ...attacks.learned import as_floats
 from ...attacks.procedural import procedural_images
 from ...attacks.residual_decoder import apart, scored
 from ...zoo import Decoder, Images, Target, holding, load_split
 from ...zoo.averaging import Averaged
+from ...zoo.pixels import as_floats, to_8_bit
 from ...zoo.precision import autocast, pick_precision
 from ...zoo.recipe import cosine, shifted
 from ..referee.deterministic import deterministic
 from ..score.means import mean
 from ..score.metrics.psnr import psnr
 from ..score.metrics.ssim import ssim
-from ..score.scoring import to_8_bit
 from ..secrets.evaluation import evaluation_set
 from .evidence import made_on, run, stored
 

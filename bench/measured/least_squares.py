@@ -17,8 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...attacks import SETTINGS, Adversary
-from ...attacks.learned import as_floats, query_pixels
+from ...attacks.learned import query_pixels
 from ...zoo import holding, load_split, manifest
+from ...zoo.pixels import as_floats
 from ..score.means import mean
 from ..score.metrics.psnr import psnr
 from ..score.metrics.ssim import ssim

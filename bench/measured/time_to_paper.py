@@ -35,10 +35,10 @@ from ...attacks import (
     get_setting,
 )
 from ...zoo import Target, get_network, holding, load_network, load_split, manifest
+from ...zoo.pixels import to_8_bit
 from ..paper import paper_figure
 from ..score.means import mean
 from ..score.metrics.psnr import psnr
-from ..score.scoring import to_8_bit
 from ..secrets.evaluation import evaluation_set
 from .evidence import run
 

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from ...attacks import Attack, LearnedAttack
 from ...zoo import Images, number_images, pick_precision, progress
 from ...zoo.loading import content_of_network
+from ...zoo.pixels import to_8_bit
 from ...zoo.resume import Conditions
 from ...zoo.tensor_files import write_tensors
 from ..scenarios import Scenario
-from ..score.scoring import to_8_bit
 from ..store.result import NetworkUsed
 from .deterministic import deterministic
 

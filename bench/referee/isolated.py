@@ -25,8 +25,8 @@ from ...zoo import (
     progress,
     reseed,
 )
+from ...zoo.pixels import to_8_bit
 from ..scenarios import Scenario
-from ..score.scoring import to_8_bit
 from ..store.result import NetworkUsed
 from .attacking import KEEP_EVERY, Kept, Recovery
 from .wire import AttackFailedError, Message, Wire

@@ -65,8 +65,3 @@ def wrong_scores(
             ):
                 wrong.append(name)
     return wrong
-
-
-def to_8_bit(images: Tensor) -> Tensor:
-    """Images in [0, 1] as uint8, rounded to the nearest of 256 levels."""
-    return (images.detach().cpu() * 255).round().to(torch.uint8)
