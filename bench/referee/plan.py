@@ -20,6 +20,8 @@ SWEEPS = (
     ("black_box_same_set", "lenet", "decoder"),
     ("query_free_same_set_same_net", "lenet", "shadow_decoder"),
     SWEEP,
+    ("white_box_same_dist", "cifar_cnn", "refined_descent"),
+    ("black_box_same_set", "cifar_cnn", "decoder"),
 )
 
 

@@ -108,7 +108,8 @@ def section(found: Sequence[Sweep]) -> str:
     paper = " The paper's Figures 11 and 12 are the shadow model's column; it prints no numbers."
     text = (
         "What a cut behind each layer leaks, and how many numbers cross it: PSNR in dB / SSIM, and "
-        "the share of images whose label is read off what was recovered."
+        "the share of images whose label is read off what was recovered. A column is one attack, "
+        "so that its layers compare; behind some a stronger one is [known](#best-known)."
         + (paper if any(each.key == SWEEP for each in found) else "")
         + f"\n\n{_table(found)}\n\n"
     )
