@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import io
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from types import FrameType
 
 #: Subcommand -> module of `bench.commands`, imported only when it is asked for.
 COMMANDS = {
@@ -79,7 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ..zoo import SplitzooError
 
     try:
-        return int(options.run(options))
+        with _terminated_is_interrupted():
+            return int(options.run(options))
     except SplitzooError as error:
         return _fail(str(error), error.exit_status)
     except KeyboardInterrupt:
@@ -94,6 +99,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         if "embedded null" not in str(error):
             raise
         return _fail(f"a path holds a NUL character ({error}); give one without")
+
+
+@contextlib.contextmanager
+def _terminated_is_interrupted() -> Iterator[None]:
+    """Let SIGTERM, as `kill` and clusters send it, end a command as Ctrl-C does: what was finished
+    is drawn, and workers end too."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # it may set no handler
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _print_what_the_terminal_can() -> None:

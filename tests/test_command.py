@@ -223,8 +223,9 @@ def test_a_leaderboard_that_is_out_of_date_fails_the_check(
     assert "run `splitzoo bench`" in capsys.readouterr().err
 
 
-def test_a_run_killed_midway_keeps_what_is_finished(tmp_path: Path) -> None:
-    """conv1 takes a second, relu2 ten times as long: SIGKILL hits while relu2 is running."""
+@pytest.mark.parametrize("ends", [signal.SIGKILL, signal.SIGTERM], ids=lambda each: each.name)
+def test_a_run_ended_midway_keeps_what_is_finished(tmp_path: Path, ends: signal.Signals) -> None:
+    """conv1 takes a second, relu2 ten times as long: the signal hits while relu2 is running."""
     results = tmp_path / "results"
     command = [*SPLITZOO, "bench", "--only", "white_box/lenet", "--results", str(results)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -233,8 +234,11 @@ def test_a_run_killed_midway_keeps_what_is_finished(tmp_path: Path) -> None:
     deadline = time.monotonic() + 120
     while not finished.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+    process.send_signal(ends)
+    status = 130 if ends == signal.SIGTERM else -ends
+    assert process.wait() == status, "the run ended before it could be ended"
+    drawn = results / "leaderboard-paper10.md"
+    assert drawn.is_file() == (ends == signal.SIGTERM), "what can be, is drawn"
 
     before = finished.read_bytes(), finished.stat().st_mtime_ns
     command[-3] = "white_box/lenet/conv1"
