@@ -116,7 +116,7 @@ def _terminated_is_interrupted() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 def _print_what_the_terminal_can() -> None:

@@ -144,7 +144,7 @@ def test_the_targets_are_as_good_as_promised() -> None:
 
 
 def test_an_unknown_checkpoint() -> None:
-    with pytest.raises(UnknownNameError, match="known are resnet20, lenet"):
+    with pytest.raises(UnknownNameError, match="the nearest are resnet20, lenet"):
         manifest().get("resnet")
 
 

@@ -37,7 +37,8 @@ def test_a_sweep_is_in_the_order_of_the_layers() -> None:
 
 
 def test_settings_stand_side_by_side() -> None:
-    """By hand: LeNet sends 8×24×24 numbers behind conv1, 120 behind fc1, 10 behind fc3."""
+    """By hand: LeNet sends 8×24×24 numbers behind conv1, 120 behind fc1, 10 behind fc3. The shadow
+    model's λ is an oracle's."""
     rows = [
         row(QUERY_FREE, "fc1", 0.1, 4),
         row(QUERY_FREE, "conv1", 0.9),
@@ -56,8 +57,8 @@ def test_settings_stand_side_by_side() -> None:
         "Query-free, same set, same net: Shadow model",
     ]
     assert lines[2:] == [
-        ["conv1", "4,608", "20.00 / 0.980, 100 %", "20.00 / 0.900, 100 %"],
-        ["fc1", "120", "", "*20.00 / 0.100*, 40 %"],
+        ["conv1", "4,608", "20.00 / 0.980, 100 %", "20.00 / 0.900°, 100 %"],
+        ["fc1", "120", "", "*20.00 / 0.100*°, 40 %"],
         ["fc3", "10", "20.00 / 0.301, 90 %", ""],
     ]
 
@@ -92,9 +93,33 @@ def test_fully_connected_layers_hide_what_no_image_shows(
     assert said == (
         f"**Black-box, same set** (Decoder): {verdict} Mean SSIM is 0.85 to 0.95 behind the 2 "
         f"measured before the first fully connected layer, and {low:.2f} to {high:.2f} behind the "
-        "2 from it on; the label is read off 90 % to 100 % and 80 % to 100 % of the images."
+        "2 from it on; the label is read off 90 % to 100 % of the images before, and off 80 % to "
+        "100 % behind."
     )
     assert not verdicts(rows[:2]), "of convolutions alone nothing follows"
+
+
+@pytest.mark.parametrize(
+    ("fc1", "fc3", "verdict"),
+    [
+        ([0.9], [0.1, 0.6], "does not hold behind fc1, undecided behind fc3."),
+        ([0.2], [0.1, 0.6], "holds against this attack behind fc1, undecided behind fc3."),
+        ([0.0, 0.5], [0.1, 0.6], "is undecided behind fc1, fc3."),
+    ],
+)
+def test_a_mean_whose_interval_holds_the_threshold_decides_nothing(
+    fc1: list[float], fc3: list[float], verdict: str
+) -> None:
+    """Five images at 0.1 and five at 0.6 have a mean of 0.35 and, by hand, 2.26 * 0.2635 / √10 =
+    0.19 beside it; at 0.0 and 0.5 it is 0.25."""
+
+    def scored(split: str, values: list[float]) -> Row:
+        (stored,) = row(BLACK_BOX, split).results
+        ssim = values * (10 // len(values))
+        return Row((replace(stored, reported={**stored.reported, "ssim": ssim}),))
+
+    rows = [row(BLACK_BOX, "conv1", 0.95), scored("fc1", fc1), scored("fc3", fc3)]
+    assert verdict in verdicts(rows)[0]
 
 
 def test_a_verdict_on_all_fully_connected_layers_names_none() -> None:

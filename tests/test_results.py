@@ -34,6 +34,7 @@ from splitzoo.bench.referee.runs import carry_out, network_used, plain
 from splitzoo.bench.report import checks
 from splitzoo.bench.report.checks import outdated, unfounded, unpublishable
 from splitzoo.bench.report.comparison import differences
+from splitzoo.bench.report.figures import as_drawn
 from splitzoo.bench.report.leaderboard import (
     leaderboard_path,
     provenance_path,
@@ -261,14 +262,43 @@ def test_a_score_that_an_oracle_helped_is_marked() -> None:
 
 
 def test_a_picture_shows_pixels_as_they_are(store: ResultStore) -> None:
-    """Every original is in the picture, each of its pixels as three by three."""
+    """Every original is in the picture, and below it what was recovered of it, each pixel as three
+    by three."""
+    where = scenario("white_box/cifar_cnn/conv11", "paper10")
+    secrets = evaluation_set("cifar10", "paper10").images.pixels
+    store.save(result_for(where, 255 - secrets), 255 - secrets)
     page = write_leaderboard(store, "paper10")
-    with Image.open(page.parent / "paper10/figures/white_box-lenet-rmle.png") as picture:
-        seen = np.asarray(picture.convert("L"))
-    windows = np.lib.stride_tricks.sliding_window_view(seen[:140], (84, 84))
-    for secret in evaluation_set("mnist", "paper10").images.pixels[:, 0].numpy():
-        places = np.argwhere((windows[..., 1::3, 1::3] == secret).all((-1, -2)))
-        assert any((windows[y, x] == np.kron(secret, np.ones((3, 3)))).all() for y, x in places)
+    with Image.open(page.parent / "paper10/figures/white_box-cifar_cnn-rmle.png") as picture:
+        seen = np.asarray(picture)
+    first = secrets[0].permute(1, 2, 0).numpy().repeat(3, axis=0).repeat(3, axis=1)
+    windows = np.lib.stride_tricks.sliding_window_view(seen[:140, :240], (96, 96, 3))[:, :, 0]
+    (corner,) = np.argwhere((windows == first).all((-1, -2, -3)))
+    across = (
+        96
+        + np.argwhere((seen[corner[0] : corner[0] + 96, corner[1] + 96 :] != 255).any((0, 2)))[0, 0]
+    )
+    large = secrets.permute(0, 2, 3, 1).numpy().repeat(3, axis=1).repeat(3, axis=2)
+    for place, image in enumerate(large):
+        left = corner[1] + place * across
+        part = seen[corner[0] :, left : left + 96]
+        assert (part[:96] == image).all()
+        assert (part[102:198] == 255 - image).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "drawn"),
+    [
+        ((1, 28, 28), (84, 84, 3)),
+        ((3, 91, 91), (90, 90, 3)),
+        ((3, 224, 112), (90, 45, 3)),
+        ((1, 300, 1), (90, 1, 3)),
+        ((1, 2, 40), (4, 80, 3)),
+    ],
+)
+def test_images_of_any_size_are_drawn_about_90_pixels_long(
+    shape: tuple[int, ...], drawn: tuple[int, ...]
+) -> None:
+    assert as_drawn(torch.zeros(2, *shape, dtype=torch.uint8)).shape == (2, *drawn)
 
 
 def test_the_page_is_a_function_of_the_results(store: ResultStore) -> None:

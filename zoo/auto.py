@@ -11,7 +11,7 @@ from torch import nn
 
 from .errors import CheckpointError, MisuseError
 from .hub import discard, fetch
-from .loading import named, network_from
+from .loading import network_from, record_and_split
 from .manifests import records_of
 from .records import Record
 from .resolving import is_whole, read_bytes
@@ -69,7 +69,7 @@ class AutoNetwork(ModelHubMixin):
         config: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> nn.Module:
-        record, split = named(_records(config, model_id), name)
+        record, split = record_and_split(_records(config, model_id), name)
         of_ones_own = Path(model_id, record.file) if Path(model_id).is_dir() else None
         file = of_ones_own or fetch(model_id, record.file, **options)
         content = read_bytes(file)

@@ -38,11 +38,12 @@ class UnknownNameError(SplitzooError, ValueError):
         spelled = {each.lower(): each for each in names}
         close = get_close_matches(str(name).lower(), spelled, n=1)
         hint = f"did you mean {spelled[close[0]]!r}? " if close else ""
-        shown, more = ", ".join(names) or "none", ""
+        said, more = f"known are {', '.join(names) or 'none'}", ""
         if listed and len(names) > SHOWN:
             near = get_close_matches(str(name).lower(), spelled, n=SHOWN, cutoff=0)
-            shown, more = ", ".join(spelled[each] for each in near), f", …; `{listed}` has all"
-        super().__init__(f"unknown {kind} {name!r}: {hint}known are {shown}{more}")
+            said = f"the nearest are {', '.join(spelled[each] for each in near)}"
+            more = f"; `{listed}` has all"
+        super().__init__(f"unknown {kind} {name!r}: {hint}{said}{more}")
 
 
 class MisuseError(SplitzooError, ValueError):

@@ -123,7 +123,9 @@ def load_judge(
     return judge
 
 
-def named(records: Mapping[str, Record], name: str, listed: str = "") -> tuple[Record, str | None]:
+def record_and_split(
+    records: Mapping[str, Record], name: str, listed: str = ""
+) -> tuple[Record, str | None]:
     """The record that a name asks for, and the split, if it names one as hub entries do.
 
     UnknownNameError names both, as `listed` has it say.
@@ -140,7 +142,7 @@ def named(records: Mapping[str, Record], name: str, listed: str = "") -> tuple[R
         **{each: (record, None) for each, record in records.items()},
     }
     if name not in known:
-        raise UnknownNameError("checkpoint", name, known, listed)
+        raise UnknownNameError("checkpoint or split", name, known, listed)
     return known[name]
 
 

@@ -139,7 +139,7 @@ def run(options: Namespace) -> int:
     ensure_writable(store.folder)
     try:
         results = carried_out(runs, store, wanted, device, references, options)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):  # Ray ends a process by the latter at SIGTERM
         if standing(store, options.profile).results:
             write_leaderboard(store, options.profile)
         raise

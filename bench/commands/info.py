@@ -21,13 +21,15 @@ def add(parser: ArgumentParser) -> None:
         help="train ten steps of it, keep nothing, and say how long the whole would take here",
     )
     add_device(parser)
-    parser.add_argument("name", metavar="NAME", help="a checkpoint or split of `splitzoo list`")
+    parser.add_argument(
+        "name", metavar="NAME", help="a checkpoint of `splitzoo list`, or NETWORK_split_SPLIT"
+    )
 
 
 def run(options: Namespace) -> int:
-    from ...zoo.loading import named, read_published
+    from ...zoo.loading import read_published, record_and_split
 
-    record, split = named(manifest().records, options.name, "splitzoo list")
+    record, split = record_and_split(manifest().records, options.name, "splitzoo list")
     if options.card:
         print(card(record), end="")
         return 0

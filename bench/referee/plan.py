@@ -128,7 +128,7 @@ def select(only: Sequence[str], *among: Sequence[Run]) -> list[Run]:
     chosen: dict[Run, None] = {}
     for pattern in only:
         wanted = [word for word in pattern.split("/") if word]
-        for word in set(wanted) - words:
+        for word in (each for each in wanted if each not in words):
             beside = [each for each in every if set(wanted) & words <= each] or every
             known = dict.fromkeys(near for each in beside for near in sorted(each))
             kind = "setting, network, split or attack"

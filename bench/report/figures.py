@@ -11,6 +11,7 @@ from itertools import cycle
 from pathlib import Path
 
 import numpy as np
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
@@ -32,9 +33,11 @@ from .rows import Row
 #: Text chunk of the PNG that names the results it was drawn from.
 DRAWN_FROM = "splitzoo-results-sha256"
 _DPI = 110
-#: Of a grid of images, in pixels: an image's side, or little more; the label's width, the gap
-#: between images, and what stands above the rows and below each.
-_SIDE, _LABEL, _GAP, _TITLE, _SCORES = 90, 126, 6, 28, 34
+#: Raised when the same results are to be drawn in another way.
+_DRAWING = 2
+#: Of a grid of images, in pixels: about an image's longer side; the label's width, the gap between
+#: images, what stands above the rows and below each, and the least that the title needs.
+_SIDE, _LABEL, _GAP, _TITLE, _SCORES, _LEAST = 90, 126, 6, 28, 34, 560
 #: A line's colour and mark, in the order of the sweeps that are drawn together.
 _LINES = (("#1f5f99", "o"), ("#b3541e", "s"), ("#3c7d3c", "D"), ("#7a4f9a", "^"), ("#555555", "v"))
 
@@ -110,8 +113,10 @@ def is_current(picture: Picture) -> bool:
 def draw(store: ResultStore, picture: Picture) -> Path:
     """Draw a picture, unless its file is current, and return the path."""
     if not is_current(picture):
-        figure, raw, png, note = _figure(store, picture), io.BytesIO(), io.BytesIO(), PngInfo()
-        figure.savefig(raw, format="rgba", facecolor="white")
+        raw, png, note = io.BytesIO(), io.BytesIO(), PngInfo()
+        with style.context("default", after_reset=True):  # whatever the user's own is
+            figure = _figure(store, picture)
+            figure.savefig(raw, format="rgba", facecolor="white")
         drawn = Image.frombytes("RGBA", figure.canvas.get_width_height(), raw.getvalue())
         note.add_text(DRAWN_FROM, _digest(picture))
         drawn.convert("RGB").save(png, "PNG", optimize=True, pnginfo=note)
@@ -161,7 +166,7 @@ def _digest(picture: Picture) -> str:
     ]
     if picture.kind == "quality":
         shown += [row.seconds_per_image for row in picture.results]
-    return hashlib.sha256(repr((picture.title, shown)).encode()).hexdigest()
+    return hashlib.sha256(repr((_DRAWING, picture.title, shown)).encode()).hexdigest()
 
 
 def _grid(store: ResultStore, picture: Picture) -> Figure:
@@ -170,14 +175,14 @@ def _grid(store: ResultStore, picture: Picture) -> Figure:
     PSNR in dB and SSIM stand under each recovered image.
     """
     ten = evaluation_set(picture.results[0].scenario.target.dataset.name, "paper10")
-    originals = _as_drawn(ten.images.pixels)
+    originals = as_drawn(ten.images.pixels)
     count, (across, tall, broad, _) = len(picture.results), originals.shape
-    wide = _LABEL + across * (broad + _GAP)
+    wide = _LABEL + max(_LEAST, across * (broad + _GAP))
     high = _TITLE + tall + _GAP + count * (tall + _SCORES)
     figure = Figure(figsize=(wide / _DPI, high / _DPI), dpi=_DPI)
 
-    def write(x: float, y: float, words: str, size: float, across: str, down: str = "top") -> None:
-        figure.text(x / wide, 1 - y / high, words, size=size, ha=across, va=down, parse_math=False)
+    def write(x: float, y: float, words: str, size: float, ha: str, va: str = "top") -> None:
+        figure.text(x / wide, 1 - y / high, words, size=size, ha=ha, va=va, parse_math=False)
 
     def draw_row(top: int, images: np.ndarray, label: str) -> list[float]:
         """Images side by side, and how far from the left the middle of each is."""
@@ -193,23 +198,23 @@ def _grid(store: ResultStore, picture: Picture) -> Figure:
         result = shown.results[0]  # of several seeds the first is drawn
         chosen = [result.reported["indices"].index(index) for index in ten.indices.tolist()]
         top = _TITLE + tall + _GAP + place * (tall + _SCORES)
-        images = _as_drawn(store.recovered(result)[chosen])
+        images = as_drawn(store.recovered(result)[chosen])
         middles = draw_row(top, images, shown.scenario.target.split)
-        for middle, image in zip(middles, chosen, strict=True):
-            scores = result.reported["psnr"][image], result.reported["ssim"][image]
+        for middle, index in zip(middles, chosen, strict=True):
+            scores = result.reported["psnr"][index], result.reported["ssim"][index]
             write(middle, top + tall + 4, "{:.1f} dB\n{:.3f}".format(*scores), 7.5, "center")
     return figure
 
 
-def _as_drawn(pixels: Tensor) -> np.ndarray:
+def as_drawn(pixels: Tensor) -> np.ndarray:
     """Images in RGB, N×H×W×3: each pixel as a whole number of them a side, as near as can be to
     what a grid has room for, so that it is seen as it is; large ones made smaller."""
     images = pixels.permute(0, 2, 3, 1).expand(-1, -1, -1, 3).numpy()
     high, wide = images.shape[1:3]
-    if wide <= _SIDE:
-        times = round(_SIDE / wide)
-        return images.repeat(times, axis=1).repeat(times, axis=2)
-    size = _SIDE, round(_SIDE * high / wide)
+    times = _SIDE / max(high, wide)
+    if times >= 1:
+        return images.repeat(round(times), axis=1).repeat(round(times), axis=2)
+    size = max(1, round(times * wide)), max(1, round(times * high))
     return np.stack([np.asarray(Image.fromarray(image).resize(size)) for image in images])
 
 

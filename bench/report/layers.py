@@ -17,13 +17,14 @@ from ..scenarios import Scenario
 from ..score.means import mean
 from ..score.metrics.ssim import RECOGNISABLE_SSIM
 from .rows import Row
+from .tables import marked
 from .wording import escaped, shaded
 
 #: What `verdicts` answers.
 SECTION_7_1 = (
     "Does §7.1 of the paper hold, that fully connected layers hide the input? Setting by setting, "
-    f"where a mean SSIM above {RECOGNISABLE_SSIM} counts as recognisable; that one attack fails "
-    "proves nothing:"
+    f"where a mean SSIM above {RECOGNISABLE_SSIM}, with its 95 % interval, counts as recognisable; "
+    "that one attack fails proves nothing, and by chance a tenth of the labels would be right:"
 )
 
 
@@ -105,11 +106,15 @@ def is_flat(where: Scenario) -> bool:
 
 def section(found: Sequence[Sweep]) -> str:
     """A network's sweeps side by side, and the verdicts, in Markdown."""
+    every = len(found[0].network.splits)
+    complete = len(layers_of(found)) == every
     paper = " The paper's Figures 11 and 12 are the shadow model's column; it prints no numbers."
     text = (
         "What a cut behind each layer leaks, and how many numbers cross it: PSNR in dB / SSIM, and "
         "the share of images whose label is read off what was recovered. A column is one attack, "
-        "so that its layers compare; behind some a stronger one is [known](#best-known)."
+        "so that its layers compare; behind the splits of [Best known](#best-known) a stronger one "
+        "may be known."
+        + ("" if complete else f" {len(layers_of(found))} of {every} layers were measured.")
         + (paper if any(each.key == SWEEP for each in found) else "")
         + f"\n\n{_table(found)}\n\n"
     )
@@ -139,19 +144,37 @@ def _verdict(sweep: Sweep) -> str:
     others = [row for row in sweep.rows if not is_flat(row.scenario)]
     if not fully or not others:
         return ""
-    shown = [row for row in fully if _ssim(row) > RECOGNISABLE_SSIM]
-    holds, of = ("does not hold", shown) if shown else ("holds against this attack", fully)
+    shown = [row for row in fully if _recognisable(row) is True]
+    hidden = [row for row in fully if _recognisable(row) is False]
+    unclear = [row for row in fully if _recognisable(row) is None]
+    holds, of = ("does not hold", shown) if shown else ("holds against this attack", hidden)
+    if not of:
+        holds, of, unclear = "is undecided", unclear, []
     if len(of) < sum(is_flat(run.scenario) for run in sweep_runs(sweep.key)):
-        holds += f" behind {', '.join(row.scenario.target.split for row in of)}"
+        holds += f" behind {_splits(of)}"
+    if unclear:
+        holds += f", undecided behind {_splits(unclear)}"
     before, behind = (
         (_span(rows, _ssim, "{:.2f}"), _span(rows, _labels, "{:.0%}")) for rows in (others, fully)
     )
     return (
         f"**{sweep.setting}** ({sweep.attack}): {holds}. Mean SSIM is {before[0]} behind the "
         f"{_some(others)} measured before the first fully connected layer, and {behind[0]} behind "
-        f"the {_some(fully)} from it on; the label is read off {before[1]} and {behind[1]} of the "
-        "images."
+        f"the {_some(fully)} from it on; the label is read off {before[1]} of the images before, "
+        f"and off {behind[1]} behind."
     )
+
+
+def _recognisable(row: Row) -> bool | None:
+    """On which side of the threshold the mean SSIM lies with its 95 % interval; None on both."""
+    found = mean(row.per_image["ssim"])
+    if abs(found.value - RECOGNISABLE_SSIM) < found.half_width:
+        return None
+    return found.value > RECOGNISABLE_SSIM
+
+
+def _splits(rows: Sequence[Row]) -> str:
+    return ", ".join(row.scenario.target.split for row in rows)
 
 
 def _some(rows: Sequence[Row]) -> str:
@@ -168,7 +191,8 @@ def _cell(row: Row | None) -> str:
     if row is None:
         return ""
     psnr, ssim = mean(row.per_image["psnr"]).value, _ssim(row)
-    return shaded(f"{psnr:.2f} / {ssim:.3f}", ssim) + f", {100 * _labels(row):.0f} %"
+    score = shaded(f"{psnr:.2f} / {ssim:.3f}", ssim) + marked(row)
+    return f"{score}, {100 * _labels(row):.0f} %"
 
 
 def _ssim(row: Row) -> float:

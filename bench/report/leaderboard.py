@@ -32,15 +32,17 @@ from .pace import pace
 from .provenance import provenance
 from .rows import Row, failures, rows
 from .standing import standing
-from .tables import ORACLE, best, summary
-from .wording import escaped, flowed, holdings, ordered, relative, with_interval
+from .tables import ORACLE, best, marked, summary
+from .wording import anchor, escaped, flowed, heading, holdings, ordered, relative, with_interval
 
 HEADER = """# Leaderboard
 
 What a split leaks, measured: mean PSNR (dB) and SSIM of the images that each attack recovers from
-the features at each split, over {what}, beside the figure that He, Zhang and Lee published (ACSAC
-2019). Higher means that more of the secret came back: at {cap:.0f} dB, where PSNR is capped, every
-image bit for bit; up to an SSIM of {threshold} (in *italics*) little can be recognised.
+the features at each split, over {what}, beside the figure that [He, Zhang and Lee]({paper})
+published (ACSAC 2019). A device runs the first layers of a network, the edge, up to the split, and
+sends the features that they answer; the cloud runs the rest, and is the adversary. Higher means
+that more of the image came back: at {cap:.0f} dB, where PSNR is capped, all of it bit for bit.
+*Italics* mark a mean SSIM of at most {threshold}, the paper's threshold of what can be recognised.
 
 [Best known](#best-known) · {layers}[Ours against the paper](#ours-against-the-paper) ·
 [Quality against time](#quality-against-time) ·
@@ -50,11 +52,12 @@ image bit for bit; up to an SSIM of {threshold} (in *italics*) little can be rec
 """
 BEST = """## Best known
 
-The strongest attack of each setting at each split, of those that were run: a blank was not run, or
-its attack does not apply. {oracle}. White-box and black-box with a random set hold no images, so
-black-box with the training set can come closer than white-box, which knows more of the edge.
+The strongest attack of each setting at each split of the tables below, of those that were run: a
+blank was not run, or its attack does not apply. {oracle}. A setting with images, black-box ones
+among them, can come closer than white-box, which holds none.
 
 """
+PAPER = "https://doi.org/10.1145/3359789.3359824"
 READING = """## How to read the tables
 
 Rendered by `splitzoo leaderboard` from the results in `{results}`; do not edit by hand. Benchmark
@@ -127,12 +130,13 @@ def render(store: ResultStore, profile: str, path: Path) -> str:
     sections = _layers(results, drawn, path)
     parts = [
         flowed(HEADER).format(
-            layers="".join(f"[{title}](#{_anchor(title)}) · " for title in sections),
+            layers="".join(f"[{title}](#{anchor(title)}) · " for title in sections),
             notes=f"[Notes]({linked}) · " if linked else "",
             provenance=relative(provenance_path(store, profile), path),
             what=WHAT[profile],
             cap=PSNR_CAP,
             threshold=RECOGNISABLE_SSIM,
+            paper=PAPER,
         )
         + _best(results, drawn, path)
     ]
@@ -180,7 +184,7 @@ def _section(setting: str, results: list[Row], drawn: Sequence[Picture], path: P
     layers = only_of_layers(results)
     others = [r for r in results if r not in in_columns and r not in layers]
     lines = [
-        f"## {described.title} ({described.section})",
+        f"## {heading(described)}",
         "",
         holdings(described),
         "",
@@ -224,7 +228,8 @@ def _agreement(results: Sequence[Row], *, notes: str) -> str:
         for target in columns():
             each = by_target.get(target)
             text = f"{each.psnr:+.2f} / {each.ssim:+.4f}" if each else ""
-            row.append(text if each is None or each.reached else f"**{text}**")
+            strong = text if each is None or each.reached else f"**{text}**"
+            row.append(strong + (marked(each.result) if each else ""))
         rows.append(row)
     table = tabulate(
         rows,
@@ -238,6 +243,7 @@ def _agreement(results: Sequence[Row], *, notes: str) -> str:
         f"In {reached} of {len(found)} cells of Tables 3, 4, 6 and 8 the paper's own attack, run "
         "here, reaches its PSNR (dB) and its SSIM"
         + ("; the others are in **bold**" if reached < len(found) else "")
+        + ("; ° as above" if any(marked(each.result) for each in found) else "")
         + (f", and each is explained in the [notes]({notes})" if notes else "")
         + ".\n\n"
         + table
@@ -263,11 +269,6 @@ def _layers(results: Sequence[Row], drawn: Sequence[Picture], path: Path) -> dic
         title = f"Every layer of {found[0].network.title}"
         sections[title] = "\n".join([section(found), *plots, f"What came back: {images}.\n"])
     return sections
-
-
-def _anchor(title: str) -> str:
-    """Where a heading is found, as Markdown's renderers name it."""
-    return title.lower().replace(" ", "-")
 
 
 def _quality(picture: Picture, path: Path) -> str:

@@ -13,7 +13,7 @@ from ..referee.tuning import chosen_with
 from ..score.means import mean
 from ..score.metric import Metric, metrics_of
 from .rows import Row
-from .wording import escaped, plain, shaded, with_interval
+from .wording import anchor, escaped, heading, plain, shaded, with_interval
 
 Shade = Callable[[str, float], str]
 
@@ -58,7 +58,8 @@ def best(results: Sequence[Row]) -> str:
     lines = []
     for setting in dict.fromkeys(setting for setting, _ in cells):
         named = [_named(cells.get((setting, target))) for target in targets]
-        lines.append([get_setting(setting).title, *named])
+        described = get_setting(setting)
+        lines.append([f"[{described.title}](#{anchor(heading(described))})", *named])
     return _table(lines, ["PSNR, dB / SSIM", *targets])
 
 

@@ -32,6 +32,16 @@ def flowed(text: str) -> str:
     return re.sub(r"(?<!\n)\n *(?=[^\n -])", " ", text)
 
 
+def heading(setting: Setting) -> str:
+    """What a page calls the section of a setting."""
+    return f"{setting.title} ({setting.section})"
+
+
+def anchor(title: str) -> str:
+    """Where a heading is found, as Markdown's renderers name it."""
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+
+
 def holdings(setting: Setting) -> str:
     """What the adversary of a setting holds."""
     grants = ", ".join(sorted(capability.value for capability in setting.grants))
