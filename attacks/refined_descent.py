@@ -56,8 +56,9 @@ class Start:
 
 @dataclass(frozen=True, kw_only=True)
 class RefinedDescent(ResidualDecoder):
-    """argmin ‖f(x) - v‖² / D + α·‖z‖² / d + λ·TV(x) / V, where x = [g(v) + B·z] in the box [0, 1].
+    """Descend from a decoder's answer to an image whose features are the given ones.
 
+    argmin ‖f(x) - v‖² / D + α·‖z‖² / d + λ·TV(x) / V, where x = [g(v) + B·z] in the box [0, 1]:
     rMLE (He et al., ACSAC 2019, Eq. 3) from a decoder's answer g(v), with a prior of its own:
     the errors of g on images of the adversary, who holds the edge and so has their features,
     are a Gaussian B·z (`ErrorPrior`). z are the coordinates of the descent too. In them the

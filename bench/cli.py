@@ -88,7 +88,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SplitzooError as error:
         return _fail(str(error), error.exit_status)
     except KeyboardInterrupt:
-        print("splitzoo: interrupted; what was finished is kept, run again", file=sys.stderr)
+        print(
+            "splitzoo: interrupted; what bench, train and audit had finished is kept",
+            file=sys.stderr,
+        )
         return 130
     except BrokenPipeError:
         sys.stderr.close()

@@ -874,7 +874,8 @@ def test_a_new_judge_judges_again_without_attacking(
 
 
 def test_the_best_of_a_cell_is_its_highest_psnr_and_no_baseline(tmp_path: Path) -> None:
-    """Two attacks and a baseline that beats both; of equals the one whose fields nobody tuned."""
+    """Two attacks and a baseline that beats both, in a row of its own; of equals the one whose
+    fields nobody tuned."""
     secret = evaluation_set("mnist", "paper10").images.pixels
     store = ResultStore(tmp_path)
     for attack, images in (
@@ -885,10 +886,15 @@ def test_the_best_of_a_cell_is_its_highest_psnr_and_no_baseline(tmp_path: Path) 
         store.save(result_for(CELL, images, attack), images)
     other = scenario("white_box/lenet/relu2", "paper10")
     store.save(result_for(other, secret // 2, "rmle"), secret // 2)
-    header, _, line = best(ordered(rows(store.all("paper10")))).splitlines()
+    header, _, line, blind = best(ordered(rows(store.all("paper10")))).splitlines()
     assert [cell.strip() for cell in header.split("|")[2:4]] == ["lenet/conv1", "lenet/relu2"]
     first, second = (cell.strip() for cell in line.split("|")[2:4])
     assert first == "100.00 / 1.000 Affine inversion"
     halved = psnr(secret.double() / 255, (secret // 2).double() / 255)
     assert second.startswith(f"{sum(halved) / 10:.2f} / ")
     assert second.endswith("rMLE°")
+    assert [cell.strip() for cell in blind.split("|")[1:4]] == [
+        "Without a feature",
+        "100.00 / 1.000 Gray image",
+        "",
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 
@@ -41,7 +42,13 @@ def run(options: Namespace) -> int:
     print(f"{resolve(record)}: verified, {parameters:,} parameters in {len(tensors)} tensors")
     print(f"its training {what_it_took(record)}")
     if split:
-        print(f"{options.name} is {record.name} with its edge up to {split}")
+        from ...zoo.by_name import Published
+
+        shape = Published(record.name, split).feature_shape
+        print(
+            f"{options.name} is {record.name} with its edge up to {split}, which sends features "
+            f"N×{'×'.join(map(str, shape))}, {math.prod(shape):,} numbers an image"
+        )
     if options.estimate:
         from ...zoo import describe_device, pick_device, pick_precision
         from ..referee.offline import estimate

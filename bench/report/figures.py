@@ -87,7 +87,8 @@ def pictures(store: ResultStore, results: Sequence[Row]) -> list[Picture]:
                 found.append(Picture(path, title, "grid", rows))
     for name, group in by_network(sweeps(results)).items():
         title = f"Every layer of {group[0].network.title}"
-        rows = tuple(row for each in group for row in each.rows)
+        blind = [group[0].blind] if group[0].blind else []
+        rows = tuple([row for each in group for row in each.rows] + blind)
         found.append(Picture(folder / f"layers-{name}.png", title, "plot", rows))
         for each in group:
             number = "Figure 11. " if each.key == SWEEP else ""
@@ -227,6 +228,9 @@ def _plot(picture: Picture) -> Figure:
     for axis, metric, label in zip(panels, ("psnr", "ssim"), ("PSNR, dB", "SSIM"), strict=True):
         for each, (colour, mark) in zip(found, cycle(_LINES), strict=False):
             _draw_line(axis, each, names, metric, colour, mark)
+        if found[0].blind:
+            level = mean(found[0].blind.per_image[metric]).value
+            axis.axhline(level, color="#999999", linewidth=1, label="looks at no feature")
         flat = {row.scenario.target.split for row in picture.results if is_flat(row.scenario)}
         first = next((place for place, name in enumerate(names) if name in flat), len(names))
         if first < len(names):

@@ -22,17 +22,21 @@ from .wording import escaped, shaded
 
 #: What `verdicts` answers.
 SECTION_7_1 = (
-    "Does §7.1 of the paper hold, that fully connected layers hide the input? Setting by setting, "
-    f"where a mean SSIM above {RECOGNISABLE_SSIM}, with its 95 % interval, counts as recognisable; "
-    "that one attack fails proves nothing, and by chance a tenth of the labels would be right:"
+    "Do fully connected layers hide the input, as §7.1 of the paper has it? Setting by setting; "
+    f"they do not where the mean SSIM is above {RECOGNISABLE_SSIM} with all of its 95 % interval. "
+    "That one attack fails proves nothing. By chance a tenth of the labels would be right:"
 )
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """An attack's rows in a setting behind the layers of a network, in their order."""
+    """An attack's rows in a setting behind the layers of a network, in their order.
+
+    `blind` is the best row on the same images of what looks at no feature, where there is one.
+    """
 
     rows: tuple[Row, ...]
+    blind: Row | None
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -78,8 +82,13 @@ def sweeps(results: Sequence[Row]) -> list[Sweep]:
         keys = [(run.scenario.on(profile), run.label) for run in sweep_runs(sweep) if profile]
         rows = tuple(there[key] for key in keys if key in there)
         if len(rows) > 1 and any(_beside_the_columns(row) for row in rows):
-            found.append(Sweep(rows))
+            found.append(Sweep(rows, _blind(results, sweep[1])))
     return found
+
+
+def _blind(results: Sequence[Row], network: str) -> Row | None:
+    mine = [row for row in results if row.scenario.target.network == network]
+    return max((row for row in mine if get_attack(row.attack).baseline), key=_ssim, default=None)
 
 
 def by_network(found: Sequence[Sweep]) -> dict[str, list[Sweep]]:
@@ -107,7 +116,7 @@ def is_flat(where: Scenario) -> bool:
 def section(found: Sequence[Sweep]) -> str:
     """A network's sweeps side by side, and the verdicts, in Markdown."""
     every = len(found[0].network.splits)
-    complete = len(layers_of(found)) == every
+    complete, blind = len(layers_of(found)) == every, found[0].blind
     paper = " The paper's Figures 11 and 12 are the shadow model's column; it prints no numbers."
     text = (
         "What a cut behind each layer leaks, and how many numbers cross it: PSNR in dB / SSIM, and "
@@ -115,6 +124,7 @@ def section(found: Sequence[Sweep]) -> str:
         "so that its layers compare; behind the splits of [Best known](#best-known) a stronger one "
         "may be known."
         + ("" if complete else f" {len(layers_of(found))} of {every} layers were measured.")
+        + (f" What looks at no feature has {_score(blind)}." if blind else "")
         + (paper if any(each.key == SWEEP for each in found) else "")
         + f"\n\n{_table(found)}\n\n"
     )
@@ -144,21 +154,26 @@ def _verdict(sweep: Sweep) -> str:
     others = [row for row in sweep.rows if not is_flat(row.scenario)]
     if not fully or not others:
         return ""
-    shown = [row for row in fully if _recognisable(row) is True]
-    hidden = [row for row in fully if _recognisable(row) is False]
-    unclear = [row for row in fully if _recognisable(row) is None]
-    holds, of = ("does not hold", shown) if shown else ("holds against this attack", hidden)
-    if not of:
-        holds, of, unclear = "is undecided", unclear, []
-    if len(of) < sum(is_flat(run.scenario) for run in sweep_runs(sweep.key)):
-        holds += f" behind {_splits(of)}"
-    if unclear:
-        holds += f", undecided behind {_splits(unclear)}"
+    blind = _ssim(sweep.blind) if sweep.blind else 0
+    worse = [row for row in fully if _ssim(row) < blind]
+    found = {
+        "not behind {}": [row for row in fully if _recognisable(row) is True],
+        "undecided behind {}": [row for row in fully if _recognisable(row) is None],
+        "from this attack behind {}": [
+            row for row in fully if _recognisable(row) is False and row not in worse
+        ],
+        "no answer behind {}, where the attack does worse than what looks at no feature": worse,
+    }
+    answer = "; ".join(
+        text.format(", ".join(row.scenario.target.split for row in of))
+        for text, of in found.items()
+        if of
+    )
     before, behind = (
         (_span(rows, _ssim, "{:.2f}"), _span(rows, _labels, "{:.0%}")) for rows in (others, fully)
     )
     return (
-        f"**{sweep.setting}** ({sweep.attack}): {holds}. Mean SSIM is {before[0]} behind the "
+        f"**{sweep.setting}** ({sweep.attack}): {answer}. Mean SSIM is {before[0]} behind the "
         f"{_some(others)} measured before the first fully connected layer, and {behind[0]} behind "
         f"the {_some(fully)} from it on; the label is read off {before[1]} of the images before, "
         f"and off {behind[1]} behind."
@@ -171,10 +186,6 @@ def _recognisable(row: Row) -> bool | None:
     if abs(found.value - RECOGNISABLE_SSIM) < found.half_width:
         return None
     return found.value > RECOGNISABLE_SSIM
-
-
-def _splits(rows: Sequence[Row]) -> str:
-    return ", ".join(row.scenario.target.split for row in rows)
 
 
 def _some(rows: Sequence[Row]) -> str:
@@ -190,9 +201,11 @@ def _span(rows: Sequence[Row], value: Callable[[Row], float], form: str) -> str:
 def _cell(row: Row | None) -> str:
     if row is None:
         return ""
-    psnr, ssim = mean(row.per_image["psnr"]).value, _ssim(row)
-    score = shaded(f"{psnr:.2f} / {ssim:.3f}", ssim) + marked(row)
-    return f"{score}, {100 * _labels(row):.0f} %"
+    return f"{shaded(_score(row), _ssim(row))}{marked(row)}, {100 * _labels(row):.0f} %"
+
+
+def _score(row: Row) -> str:
+    return f"{mean(row.per_image['psnr']).value:.2f} / {_ssim(row):.3f}"
 
 
 def _ssim(row: Row) -> float:

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from tabulate import tabulate
 
-from ...attacks import get_attack, get_setting
+from ...attacks import Attack, get_attack, get_setting
 from ...zoo.files import write_text
 from ..paper import columns
 from ..score.metrics.psnr import PSNR_CAP
@@ -79,6 +79,7 @@ are in *italics*, as the paper shades them.
   process of its own, or there in a sandbox; *verified* how somebody ran the row again: on a sample
   of its images, on all, on fresh ones, on a fresh target. [Both figures]({provenance}) are kept.
 - {oracle}.
+- {attacks}
 - *the paper's* figures are means over its ten images, measured on its own targets.
 """
 WHAT = {
@@ -155,6 +156,7 @@ def render(store: ResultStore, profile: str, path: Path) -> str:
             threshold=RECOGNISABLE_SSIM,
             judged=_judged(results),
             oracle=ORACLE,
+            attacks=_attacks(results),
         )
     )
     if failed := failures(stored):
@@ -201,6 +203,17 @@ def _section(setting: str, results: list[Row], drawn: Sequence[Picture], path: P
     for _, of_attack in groupby(mine, lambda each: each[0]):
         lines.append(" ".join(link for _, link in of_attack))
     return "\n".join([*lines, ""] if mine else lines)
+
+
+def _attacks(results: Sequence[Row]) -> str:
+    """What each attack of the tables is, in its own words."""
+    there = [get_attack(name) for name in dict.fromkeys(row.attack for row in results)]
+    said = [f"*{escaped(each.title)}*: {escaped(_first_line(each))}" for each in there]
+    return " ".join(["The attacks, whose files in `attacks` name their sources.", *said])
+
+
+def _first_line(attack: type[Attack]) -> str:
+    return (attack.__doc__ or "").strip().partition("\n\n")[0]
 
 
 def _judged(results: Sequence[Row]) -> str:

@@ -49,7 +49,7 @@ def summary(results: Sequence[Row], *, markdown: bool = True) -> str:
 def best(results: Sequence[Row]) -> str:
     """The attack of highest mean PSNR in each cell, settings as rows and targets as columns.
 
-    What looks at no feature does not count.
+    What looks at no feature has a row of its own, the last.
     """
     cells = strongest(results)
     if not cells:
@@ -60,6 +60,12 @@ def best(results: Sequence[Row]) -> str:
         named = [_named(cells.get((setting, target))) for target in targets]
         described = get_setting(setting)
         lines.append([f"[{described.title}](#{anchor(heading(described))})", *named])
+    blind = {
+        row.scenario.column: row
+        for row in sorted((row for row in results if get_attack(row.attack).baseline), key=_rank)
+    }
+    if any(target in blind for target in targets):
+        lines.append(["Without a feature", *[_named(blind.get(target)) for target in targets]])
     return _table(lines, ["PSNR, dB / SSIM", *targets])
 
 
