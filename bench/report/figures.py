@@ -235,7 +235,8 @@ def _plot(picture: Picture) -> Figure:
         first = next((place for place, name in enumerate(names) if name in flat), len(names))
         if first < len(names):
             axis.axvspan(first - 0.5, len(names) - 0.5, color="#dddddd", zorder=0)
-            axis.text(first - 0.4, axis.get_ylim()[1], "fully connected", fontsize=8, va="top")
+            end, top = len(names) - 0.6, axis.get_ylim()[1]
+            axis.text(end, top, "fully connected", fontsize=8, ha="right", va="top")
         if metric == "ssim":
             axis.axhline(RECOGNISABLE_SSIM, color="#aa3333", linestyle="--", linewidth=1)
             axis.text(0, RECOGNISABLE_SSIM, "recognisable above", fontsize=8, va="bottom")
