@@ -128,11 +128,11 @@ def select(only: Sequence[str], *among: Sequence[Run]) -> list[Run]:
     chosen: dict[Run, None] = {}
     for pattern in only:
         wanted = [word for word in pattern.split("/") if word]
-        for word in (each for each in wanted if each not in words):
+        if unknown := [word for word in wanted if word not in words]:
             beside = [each for each in every if set(wanted) & words <= each] or every
-            known = dict.fromkeys(near for each in beside for near in sorted(each))
+            known = dict.fromkeys(word for each in beside for word in sorted(each))
             kind = "setting, network, split or attack"
-            raise UnknownNameError(kind, word, known, "splitzoo list")
+            raise UnknownNameError(kind, unknown[0], known, "splitzoo list")
         for group in among:
             matching = [each for each in group if set(wanted) <= each.words]
             if matching and wanted:

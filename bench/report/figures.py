@@ -18,7 +18,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from ...attacks import SETTINGS, get_attack, get_setting
+from ...attacks import SETTINGS, get_attack
 from ...zoo import Network, get_network, networks
 from ...zoo.files import write_atomically
 from ..paper import SWEEP, columns, faithful_attack
@@ -82,7 +82,7 @@ def pictures(store: ResultStore, results: Sequence[Row]) -> list[Picture]:
                 number = ""
                 if faithful_attack(setting) == label and setting in NUMBERS:
                     number = f"Figure {NUMBERS[setting]}. "
-                title = f"{number}{network.title}, {_named(setting, rows[0].attack)}"
+                title = f"{number}{network.title}, {named(rows[0])}"
                 path = folder / f"{setting}-{network.name}-{label}.png"
                 found.append(Picture(path, title, "grid", rows))
     for name, group in by_network(sweeps(results)).items():
@@ -93,7 +93,7 @@ def pictures(store: ResultStore, results: Sequence[Row]) -> list[Picture]:
         for each in group:
             number = "Figure 11. " if each.key == SWEEP else ""
             path = folder / f"{'-'.join(each.key)}-layers.png"
-            words = f"{number}{title}, {_named(each.key[0], each.rows[0].attack)}"
+            words = f"{number}{title}, {named(each.rows[0])}"
             found.append(Picture(path, words, "layers", each.rows))
     timed = compared(results)
     if timed:
@@ -155,9 +155,10 @@ def _grouped(results: Sequence[Row]) -> dict[tuple[str, str], dict[str, Row]]:
     return groups
 
 
-def _named(setting: str, attack: str) -> str:
-    title = get_setting(setting).title
-    return f"{title[0].lower()}{title[1:]}: {get_attack(attack).title}"
+def named(row: Row) -> str:
+    """A row's setting and attack, within a title."""
+    title = row.scenario.setting.title
+    return f"{title[0].lower()}{title[1:]}: {get_attack(row.attack).title}"
 
 
 def _digest(picture: Picture) -> str:

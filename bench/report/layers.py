@@ -17,7 +17,7 @@ from ..scenarios import Scenario
 from ..score.means import mean
 from ..score.metrics.ssim import RECOGNISABLE_SSIM
 from .rows import Row
-from .tables import marked
+from .tables import blind, marked, scores
 from .wording import escaped, shaded
 
 #: What `verdicts` answers.
@@ -25,6 +25,16 @@ SECTION_7_1 = (
     "Do fully connected layers hide the input, as §7.1 of the paper has it? Setting by setting; "
     f"they do not where the mean SSIM is above {RECOGNISABLE_SSIM} with all of its 95 % interval. "
     "That one attack fails proves nothing. By chance a tenth of the labels would be right:"
+)
+
+
+#: To it, of the layers named: the input shows, the interval of its mean SSIM holds the threshold,
+#: it does not show, and the attack says nothing.
+ANSWERS = (
+    "not behind {}",
+    "undecided behind {}",
+    "from this attack behind {}",
+    "no answer behind {}, where the attack does worse than what looks at no feature",
 )
 
 
@@ -82,13 +92,9 @@ def sweeps(results: Sequence[Row]) -> list[Sweep]:
         keys = [(run.scenario.on(profile), run.label) for run in sweep_runs(sweep) if profile]
         rows = tuple(there[key] for key in keys if key in there)
         if len(rows) > 1 and any(_beside_the_columns(row) for row in rows):
-            found.append(Sweep(rows, _blind(results, sweep[1])))
+            here = [row for row in results if row.scenario.target.network == sweep[1]]
+            found.append(Sweep(rows, blind(here)))
     return found
-
-
-def _blind(results: Sequence[Row], network: str) -> Row | None:
-    mine = [row for row in results if row.scenario.target.network == network]
-    return max((row for row in mine if get_attack(row.attack).baseline), key=_ssim, default=None)
 
 
 def by_network(found: Sequence[Sweep]) -> dict[str, list[Sweep]]:
@@ -116,7 +122,7 @@ def is_flat(where: Scenario) -> bool:
 def section(found: Sequence[Sweep]) -> str:
     """A network's sweeps side by side, and the verdicts, in Markdown."""
     every = len(found[0].network.splits)
-    complete, blind = len(layers_of(found)) == every, found[0].blind
+    complete, without = len(layers_of(found)) == every, found[0].blind
     paper = " The paper's Figures 11 and 12 are the shadow model's column; it prints no numbers."
     text = (
         "What a cut behind each layer leaks, and how many numbers cross it: PSNR in dB / SSIM, and "
@@ -124,7 +130,7 @@ def section(found: Sequence[Sweep]) -> str:
         "so that its layers compare; behind the splits of [Best known](#best-known) a stronger one "
         "may be known."
         + ("" if complete else f" {len(layers_of(found))} of {every} layers were measured.")
-        + (f" What looks at no feature has {_score(blind)}." if blind else "")
+        + (f" What looks at no feature has {scores(without)}." if without else "")
         + (paper if any(each.key == SWEEP for each in found) else "")
         + f"\n\n{_table(found)}\n\n"
     )
@@ -154,21 +160,10 @@ def _verdict(sweep: Sweep) -> str:
     others = [row for row in sweep.rows if not is_flat(row.scenario)]
     if not fully or not others:
         return ""
-    blind = _ssim(sweep.blind) if sweep.blind else 0
-    worse = [row for row in fully if _ssim(row) < blind]
-    found = {
-        "not behind {}": [row for row in fully if _recognisable(row) is True],
-        "undecided behind {}": [row for row in fully if _recognisable(row) is None],
-        "from this attack behind {}": [
-            row for row in fully if _recognisable(row) is False and row not in worse
-        ],
-        "no answer behind {}, where the attack does worse than what looks at no feature": worse,
-    }
-    answer = "; ".join(
-        text.format(", ".join(row.scenario.target.split for row in of))
-        for text, of in found.items()
-        if of
-    )
+    splits: dict[str, list[str]] = {said: [] for said in ANSWERS}
+    for row in fully:
+        splits[_answer(row, sweep.blind)].append(row.scenario.target.split)
+    answer = "; ".join(said.format(", ".join(of)) for said, of in splits.items() if of)
     before, behind = (
         (_span(rows, _ssim, "{:.2f}"), _span(rows, _labels, "{:.0%}")) for rows in (others, fully)
     )
@@ -180,12 +175,15 @@ def _verdict(sweep: Sweep) -> str:
     )
 
 
-def _recognisable(row: Row) -> bool | None:
-    """On which side of the threshold the mean SSIM lies with its 95 % interval; None on both."""
+def _answer(row: Row, without: Row | None) -> str:
+    """Which of `ANSWERS` a fully connected layer's row gives; `without` looks at no feature."""
+    shown, open_, hidden, worse = ANSWERS
     found = mean(row.per_image["ssim"])
+    if without and found.value < _ssim(without):
+        return worse
     if abs(found.value - RECOGNISABLE_SSIM) < found.half_width:
-        return None
-    return found.value > RECOGNISABLE_SSIM
+        return open_
+    return shown if found.value > RECOGNISABLE_SSIM else hidden
 
 
 def _some(rows: Sequence[Row]) -> str:
@@ -201,11 +199,7 @@ def _span(rows: Sequence[Row], value: Callable[[Row], float], form: str) -> str:
 def _cell(row: Row | None) -> str:
     if row is None:
         return ""
-    return f"{shaded(_score(row), _ssim(row))}{marked(row)}, {100 * _labels(row):.0f} %"
-
-
-def _score(row: Row) -> str:
-    return f"{mean(row.per_image['psnr']).value:.2f} / {_ssim(row):.3f}"
+    return f"{shaded(scores(row), _ssim(row))}{marked(row)}, {100 * _labels(row):.0f} %"
 
 
 def _ssim(row: Row) -> float:

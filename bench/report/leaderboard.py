@@ -26,7 +26,7 @@ from .comparison import (
     differences,
     findings,
 )
-from .figures import Picture, draw, pictures
+from .figures import Picture, draw, named, pictures
 from .layers import by_network, only_of_layers, section, sweeps
 from .pace import pace
 from .provenance import provenance
@@ -256,8 +256,8 @@ def _agreement(results: Sequence[Row], *, notes: str) -> str:
         f"In {reached} of {len(found)} cells of Tables 3, 4, 6 and 8 the paper's own attack, run "
         "here, reaches its PSNR (dB) and its SSIM"
         + ("; the others are in **bold**" if reached < len(found) else "")
-        + ("; ° as above" if any(marked(each.result) for each in found) else "")
         + (f", and each is explained in the [notes]({notes})" if notes else "")
+        + ("; ° as above" if any(marked(each.result) for each in found) else "")
         + ".\n\n"
         + table
         + "\n"
@@ -275,7 +275,7 @@ def _layers(results: Sequence[Row], drawn: Sequence[Picture], path: Path) -> dic
             if each.kind == "plot"
         ]
         images = " · ".join(
-            f"[{escaped(each.title.split(', ', 1)[1])}]({relative(each.path, path)})"
+            f"[{escaped(named(each.results[0]))}]({relative(each.path, path)})"
             for each in mine
             if each.kind == "layers"
         )

@@ -60,12 +60,9 @@ def best(results: Sequence[Row]) -> str:
         named = [_named(cells.get((setting, target))) for target in targets]
         described = get_setting(setting)
         lines.append([f"[{described.title}](#{anchor(heading(described))})", *named])
-    blind = {
-        row.scenario.column: row
-        for row in sorted((row for row in results if get_attack(row.attack).baseline), key=_rank)
-    }
-    if any(target in blind for target in targets):
-        lines.append(["Without a feature", *[_named(blind.get(target)) for target in targets]])
+    without = [blind([r for r in results if r.scenario.column == target]) for target in targets]
+    if any(without):
+        lines.append(["Without a feature", *[_named(row) for row in without]])
     return _table(lines, ["PSNR, dB / SSIM", *targets])
 
 
@@ -79,6 +76,11 @@ def strongest(results: Sequence[Row]) -> dict[tuple[str, str], Row]:
         ):
             cells[key] = row
     return cells
+
+
+def blind(results: Sequence[Row]) -> Row | None:
+    """The best of the rows that look at no feature, where there are any."""
+    return max((r for r in results if get_attack(r.attack).baseline), key=_rank, default=None)
 
 
 def attack_lines(found: Sequence[Row | None], shade: Shade) -> list[list[str]]:
@@ -162,6 +164,11 @@ def has_oracle(row: Row) -> bool:
     return "oracle" in (chosen_with(row.attack, row.scenario) or "")
 
 
+def scores(row: Row) -> str:
+    """Mean PSNR in dB and SSIM, as the short tables have them."""
+    return "{:.2f} / {:.3f}".format(*_quality(row))
+
+
 def marked(row: Row) -> str:
     """The mark of a row that an oracle has helped."""
     return "°" if has_oracle(row) else ""
@@ -171,9 +178,8 @@ def _named(row: Row | None) -> str:
     """A cell of the best: both scores and whose they are."""
     if row is None:
         return ""
-    psnr, ssim = _quality(row)
     title = escaped(get_attack(row.attack).title)
-    return shaded(f"{psnr:.2f} / {ssim:.3f}", ssim) + f" {title}{marked(row)}"
+    return shaded(scores(row), _quality(row)[1]) + f" {title}{marked(row)}"
 
 
 def titled(row: Row) -> str:
