@@ -66,7 +66,7 @@ def table(store: ResultStore) -> dict[str, Any]:
     for path in sorted((store.folder / "paper10").glob("*/*/*.json")):
         content = json.loads(path.read_text("utf-8"))
         content["cost"], content["made"] = None, None
-        images = path.with_suffix(".safetensors")
+        images = path.with_suffix(".png")
         found[path.name, path.parent.name] = content, images.read_bytes()
     return found
 

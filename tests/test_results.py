@@ -52,9 +52,9 @@ from splitzoo.bench.score.scoring import score, wrong_scores
 from splitzoo.bench.secrets import judging
 from splitzoo.bench.store import PUBLISHED
 from splitzoo.bench.store.result import BENCHMARK_VERSION, Cost, Made, NetworkUsed, Verification
+from splitzoo.bench.store.sheet import as_sheet
 from splitzoo.zoo import Images, ResultError, files, get_defence, manifest, resolving
 from splitzoo.zoo.manifests import FOLDER, Manifest
-from splitzoo.zoo.tensor_files import tensors_as_bytes
 
 CPU = torch.device("cpu")
 CELL = scenario("white_box/lenet/conv1", "paper10")
@@ -225,7 +225,7 @@ def test_the_file_has_room_for_verification_and_failure(store: ResultStore) -> N
     failed = store.load(CELL, "rmle")
     assert failed is not None
     assert failed.failure == "out of time"
-    assert not store.path(CELL, "rmle", 0).with_suffix(".safetensors").exists()
+    assert not store.path(CELL, "rmle", 0).with_suffix(".png").exists()
     page = render(store, "paper10", store.folder / "page.md")
     assert "out of time" in page
 
@@ -233,10 +233,22 @@ def test_the_file_has_room_for_verification_and_failure(store: ResultStore) -> N
 def test_images_that_are_not_the_results_are_refused(store: ResultStore) -> None:
     result = store.load(CELL, "rmle")
     assert result is not None
-    images = store.path(CELL, "rmle", 0).with_suffix(".safetensors")
-    images.write_bytes(images.read_bytes()[:-1] + b"\x01")
-    with pytest.raises(ResultError, match="does not belong to its result"):
-        store.recovered(result)
+    images = store.path(CELL, "rmle", 0).with_suffix(".png")
+    whole = images.read_bytes()
+    for content in (whole[:-40], as_sheet(torch.zeros(10, 1, 28, 28).byte())):
+        images.write_bytes(content)
+        with pytest.raises(ResultError, match="does not belong to its result"):
+            store.recovered(result)
+
+
+def test_whoever_looks_at_the_file_sees_the_images(store: ResultStore) -> None:
+    with Image.open(store.path(CELL, "rmle", 0).with_suffix(".png")) as opened:
+        picture = np.asarray(opened)
+    secret = CELL.evaluation().images.pixels
+    assert picture.shape == (28, 280)
+    assert not picture[:, :28].any()
+    for place in range(1, 10):
+        assert np.array_equal(picture[:, 28 * place : 28 * (place + 1)], secret[place, 0].numpy())
 
 
 def test_the_page_shows_the_paper_beside_ours(store: ResultStore) -> None:
@@ -385,8 +397,8 @@ def test_scoring_again_attacks_nothing_and_writes_only_what_was_wrong(
 
 def test_a_torn_pair_heals_at_the_next_run(store: ResultStore) -> None:
     """As after a kill between the images and the scores: the images are another result's."""
-    path = store.path(CELL, "rmle", 0).with_suffix(".safetensors")
-    for content in (tensors_as_bytes({"recovered": torch.zeros(10, 1, 28, 28).byte()}), b"", None):
+    path = store.path(CELL, "rmle", 0).with_suffix(".png")
+    for content in (as_sheet(torch.zeros(10, 1, 28, 28).byte()), b"", None):
         path.unlink(missing_ok=True) if content is None else path.write_bytes(content)
         again, note = runs.ensure_result(Run(CELL, "rmle"), store, CPU)
         assert note.startswith("was unusable")

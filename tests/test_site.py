@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,7 +17,6 @@ from splitzoo.bench.cli import main
 from splitzoo.bench.referee.runs import network_used
 from splitzoo.bench.report.rows import rows
 from splitzoo.bench.site.curve import HIGH, TOP, curve
-from splitzoo.bench.site.pictures import sheet
 from splitzoo.bench.site.shown import Shown
 from splitzoo.bench.site.write import write_site
 from splitzoo.bench.store import PUBLISHED
@@ -112,17 +110,6 @@ def test_its_pictures_are_the_stored_images(store: ResultStore, tmp_path: Path) 
     recovered = np.asarray(Image.open(tmp_path / "pictures/white_box.lenet-conv1.rmle.png"))
     assert np.array_equal(recovered[:, 28:], wanted[:, 28:])
     assert not recovered[:, :28].any()
-
-
-def test_a_sheet_has_ten_images_a_line() -> None:
-    pixels = torch.arange(12 * 3 * 2 * 2, dtype=torch.uint8).view(12, 3, 2, 2)
-    picture = np.asarray(Image.open(io.BytesIO(sheet(pixels))))
-    assert picture.shape == (4, 20, 3)
-    for place in range(12):
-        top, left = 2 * (place // 10), 2 * (place % 10)
-        there = picture[top : top + 2, left : left + 2].transpose(2, 0, 1)
-        assert np.array_equal(there, pixels[place].numpy())
-    assert not picture[2:, 4:].any()
 
 
 def test_every_link_leads_to_something_and_nothing_comes_from_elsewhere(

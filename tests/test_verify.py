@@ -18,8 +18,7 @@ from splitzoo.bench.referee.attacking import Recovery
 from splitzoo.bench.referee.runs import run_of
 from splitzoo.bench.referee.verification import Check, fresh_images, verify
 from splitzoo.bench.referee.workers import Limits
-from splitzoo.bench.report.leaderboard import render
-from splitzoo.bench.report.provenance import provenance
+from splitzoo.bench.report.leaderboard import provenance_path, render, render_all
 from splitzoo.bench.store import PUBLISHED
 from splitzoo.bench.store.folder import ResultStore
 from splitzoo.bench.store.result import Result
@@ -104,7 +103,7 @@ def test_public_answers_learned_by_heart_do_not_survive_a_fresh_draw(
         ("whole", True),
         ("fresh_draw", False),
     ]
-    origins = provenance(store.all("paper10"), "paper10")
+    origins = render_all(store, "paper10")[provenance_path(store, "paper10")]
     assert "whole of 10: 100.00 → 100.00; fresh draw of 12: 100.00 → " in origins
     page = render(store, "paper10", tmp_path / "page.md")
     assert "; whole, fresh draw, **not borne out** |" in page

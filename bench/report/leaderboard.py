@@ -47,7 +47,7 @@ that more of the image came back: at {cap:.0f} dB, where PSNR is capped, all of 
 [Best known](#best-known) · {layers}[Ours against the paper](#ours-against-the-paper) ·
 [Quality against time](#quality-against-time) ·
 [How to read the tables](#how-to-read-the-tables) · [Takeaways](#takeaways) ·
-{notes}[Where the numbers come from]({provenance})
+{notes}[Every image, and where the numbers come from]({provenance})
 
 """
 BEST = """## Best known
@@ -115,8 +115,12 @@ def write_leaderboard(store: ResultStore, profile: str) -> Path:
 def render_all(store: ResultStore, profile: str) -> dict[Path, str]:
     """The text of each page, by where it belongs."""
     path = leaderboard_path(store, profile)
-    origins = provenance(standing(store, profile).results, profile)
-    return {path: render(store, profile, path), provenance_path(store, profile): origins}
+    origins = provenance_path(store, profile)
+    results = standing(store, profile).results
+    return {
+        path: render(store, profile, path),
+        origins: provenance(store, results, profile, origins),
+    }
 
 
 def render(store: ResultStore, profile: str, path: Path) -> str:

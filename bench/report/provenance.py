@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import MISSING
 from dataclasses import fields as dataclass_fields
+from pathlib import Path
 
 from tabulate import tabulate
 
 from ...attacks import get_attack
 from ..score.means import mean
+from ..store.folder import ResultStore
 from ..store.result import Result
-from .wording import escaped, ordered
+from .wording import escaped, ordered, relative
 
 
-def provenance(results: Sequence[Result], profile: str) -> str:
-    """A Markdown page with a line for each stored result."""
+def provenance(store: ResultStore, results: Sequence[Result], profile: str, path: Path) -> str:
+    """A Markdown page with a line for each stored result, whose images it links relative to
+    `path`."""
     table = []
     for result in ordered(results):
         made = result.made
         table.append(
             [
                 f"`{result.where.key}`",
-                f"`{result.label}`" + (f", seed {result.seed}" if result.seed else ""),
+                _images(store, result, path),
                 escaped(fields_of(result)),
                 f"`{result.scenario.target_sha256[:12]}`",
                 f"`{result.network.sha256[:12]}`" if result.network else "",
@@ -43,12 +46,21 @@ def provenance(results: Sequence[Result], profile: str) -> str:
     ]
     return (
         f"# Where the numbers of profile `{profile}` come from\n\n"
-        "A line for each stored result; its JSON beside this page has all of it. Hashes are of\n"
-        "the content of the network that was attacked, and of the one that the attack learned.\n"
-        "*Ran in* says how the attack was kept from the secrets, *verified* who ran the row again\n"
-        "and how: mean PSNR in dB as reported and as found, over the same images where they are\n"
-        "not fresh ones.\n\n" + tabulate(table, header, tablefmt="pipe") + "\n"
+        "A line for each stored result; its JSON beside this page has all of it. The name of\n"
+        "the attack leads to every image that it recovered, a class a line, pixel by pixel.\n"
+        "Hashes are of the content of the network that was attacked, and of the one that the\n"
+        "attack learned. *Ran in* says how the attack was kept from the secrets, *verified* who\n"
+        "ran the row again and how: mean PSNR in dB as reported and as found, over the same\n"
+        "images where they are not fresh ones.\n\n"
+        + tabulate(table, header, tablefmt="pipe")
+        + "\n"
     )
+
+
+def _images(store: ResultStore, result: Result, path: Path) -> str:
+    """The attack, and the link to what it recovered."""
+    named = f"`{result.label}`" + (f", seed {result.seed}" if result.seed else "")
+    return named if result.failure else f"[{named}]({relative(store.sheet(result), path)})"
 
 
 def fields_of(result: Result) -> str:

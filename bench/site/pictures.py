@@ -1,33 +1,10 @@
-"""Images as PNG: one sheet for many, without space between them, which the page puts there."""
+"""Where images stand on the page: which of a row's are shown, and where on a sheet each is."""
 
 from __future__ import annotations
 
-import io
-
-import torch
-from PIL import Image
-from torch import Tensor
-
 from ..report.rows import Row
 from ..secrets.evaluation import evaluation_set
-
-#: Images side by side.
-ACROSS = 10
-
-
-def sheet(pixels: Tensor) -> bytes:
-    """Images, uint8 N×C×H×W with one channel or three, in lines of ACROSS; the rest is black."""
-    count, channels, height, width = pixels.shape
-    across = min(ACROSS, count)
-    lines = -(-count // across)
-    filled = torch.zeros(lines * across, channels, height, width, dtype=torch.uint8)
-    filled[:count] = pixels
-    grid = filled.view(lines, across, channels, height, width).permute(0, 3, 1, 4, 2)
-    flat = grid.reshape(lines * height, across * width, channels)
-    picture = Image.fromarray((flat[..., 0] if channels == 1 else flat).contiguous().numpy())
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", compress_level=4)
-    return buffer.getvalue()
+from ..store.sheet import ACROSS
 
 
 def places(row: Row) -> list[int]:

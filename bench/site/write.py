@@ -19,10 +19,11 @@ from ..score.metrics.ssim import RECOGNISABLE_SSIM
 from ..secrets.evaluation import evaluation_set
 from ..store.folder import ResultStore
 from ..store.result import BENCHMARK_VERSION
+from ..store.sheet import ACROSS, as_sheet
 from .cells import chains
 from .defended import defended
 from .images import image_data, image_page
-from .pictures import ACROSS, places, sheet
+from .pictures import places
 from .reproduction import emphasised, paper_page
 from .shown import Shown
 from .table import table_page
@@ -86,14 +87,14 @@ def _files(
     for dataset in dict.fromkeys(row.scenario.target.dataset.name for row in results):
         secrets = evaluation_set(dataset, results[0].profile).images
         ten = evaluation_set(dataset, "paper10").images
-        yield f"pictures/{dataset}.all.png", sheet(secrets.pixels)
-        yield f"pictures/{dataset}.png", sheet(ten.pixels[:ACROSS])
+        yield f"pictures/{dataset}.all.png", as_sheet(secrets.pixels)
+        yield f"pictures/{dataset}.png", as_sheet(ten.pixels[:ACROSS])
     shown = [Shown(row) for row in results]
     environment = _environment(results[0].profile)
     for each in shown:
         images = store.recovered(each.row.results[0])  # of several seeds the first is shown
-        yield f"pictures/{each.name}.all.png", sheet(images)
-        yield f"pictures/{each.name}.png", sheet(images[places(each.row)])
+        yield f"pictures/{each.name}.all.png", as_sheet(images)
+        yield f"pictures/{each.name}.png", as_sheet(images[places(each.row)])
         page = _render(environment, "row.html", page="row", pages=PAGES, **image_page(each))
         yield f"rows/{each.name}.html", page
         yield f"rows/{each.name}.js", image_data(each)

@@ -1,4 +1,4 @@
-"""Results on disk: one JSON per scenario, attack and seed, and the recovered images beside it."""
+"""Results on disk: one JSON per scenario, attack and seed, and a sheet of its images beside it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor
 
 from ...attacks import catalogue
@@ -21,6 +18,7 @@ from ...zoo.tensor_files import tensors_as_bytes
 from ..scenarios import Scenario
 from . import PUBLISHED
 from .result import Result, decode, encode
+from .sheet import as_sheet, from_sheet
 
 
 @dataclass(frozen=True)
@@ -58,6 +56,10 @@ class ResultStore:
         """Where that result's JSON stands."""
         return self.path(result.where, result.label, result.seed)
 
+    def sheet(self, result: Result) -> Path:
+        """Where its images stand, on one PNG."""
+        return self.path_of(result).with_suffix(".png")
+
     def figures(self, profile: str) -> Path:
         """The folder of a profile's pictures."""
         return self.folder / profile / "figures"
@@ -77,19 +79,18 @@ class ResultStore:
     ) -> Result:
         """Write the images (uint8 N×C×H×W), then the JSON, whose arrival makes both count.
 
-        Returns the result with the sha256 of the images as they were in memory. Without images,
-        for a failure, those of an earlier success are deleted. With `instead_of` nothing is
+        Returns the result with the sha256 of the images. Without images, for a failure, those of
+        an earlier success are deleted. With `instead_of` nothing is
         written, and what stands there is returned, if that is no longer the result that was read.
 
         Raises ResultError, before anything is written, for what could not be read again.
         """
         path = self.path_of(result)
-        images = path.with_suffix(".safetensors")
+        images = self.sheet(result)
         content = None
         if recovered is not None:
-            content = tensors_as_bytes({"recovered": recovered})
-            digest = hashlib.sha256(content).hexdigest()
-            result = msgspec.structs.replace(result, recovered_sha256=digest)
+            content = as_sheet(recovered)
+            result = msgspec.structs.replace(result, recovered_sha256=_sha256(recovered))
         text = encode(result)
         decode(text, path)
         with self.writing(path.parent):
@@ -146,19 +147,17 @@ class ResultStore:
         ResultError where they are missing or another result's, as after a kill between the two
         writes: `splitzoo bench` makes such a pair again.
         """
-        path = self.path_of(result).with_suffix(".safetensors")
+        path = self.sheet(result)
+        shape = result.where.target.dataset.shape
         try:
-            content = path.read_bytes()
-            if hashlib.sha256(content).hexdigest() != result.recovered_sha256:
-                raise ValueError("its sha256 is not the result's")
-            tensor = load(content)["recovered"]
-            if tensor.dtype != torch.uint8 or tensor.dim() != 4:
-                raise ValueError("it holds no 8-bit images")
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            images = from_sheet(path.read_bytes(), len(result.reported["indices"]), shape)
+            if _sha256(images) != result.recovered_sha256:
+                raise ValueError("its images are not the result's")
+        except (OSError, ValueError) as error:
             raise ResultError(
                 f"{path} does not belong to its result ({error}); run `splitzoo bench` again"
             ) from error
-        return tensor
+        return images
 
     def _read(self, path: Path) -> Result:
         try:
@@ -169,3 +168,9 @@ class ResultStore:
         if self.path_of(result) != path:
             raise ResultError(f"{path} is another scenario's result; move it back or delete it")
         return result
+
+
+def _sha256(images: Tensor) -> str:
+    """Of the safetensors file that would hold them: a PNG of the same images may be written in
+    many ways."""
+    return hashlib.sha256(tensors_as_bytes({"recovered": images})).hexdigest()

@@ -130,7 +130,8 @@ class Result(_Part, frozen=True):
         reported: per image, equally long: indices (in the test part) and every metric of
             `bench/score/metrics`, computed from the stored images; empty for a failure.
         judge_sha256: content hash of the judge that read the labels; None where none does.
-        recovered_sha256: of the safetensors file beside the JSON; None for a failure.
+        recovered_sha256: of the safetensors file that would hold the images, which stand beside
+            the JSON as a PNG; None for a failure.
         isolation, order: where the attack ran, and what the order was drawn from in which a
             worker was shown the images.
         failure: why nothing came back; None for a success.
