@@ -76,6 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             module = importlib.import_module(f".commands.{module_name}", __package__)
             module.add(subparser)
             subparser.set_defaults(run=module.run, parser=subparser)
+    if not arguments:
+        parser.print_help(sys.stderr)
+        return 2
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}; --help lists them all")

@@ -155,7 +155,7 @@ def test_an_ascii_terminal_ends_no_command(arguments: list[str]) -> None:
     assert b"?" in ended.stdout
 
 
-@pytest.mark.parametrize("arguments", [[], ["fly"], ["bench", "--nope"], ["tune"]])
+@pytest.mark.parametrize("arguments", [["fly"], ["bench", "--nope"], ["tune"]])
 def test_an_unparsable_command_line_exits_with_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -171,6 +171,13 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
         main([command, "--help"])
     assert caught.value.code == 0
     assert f"splitzoo {command}" in capsys.readouterr().out
+
+
+def test_no_command_names_them_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    out, said = capsys.readouterr()
+    assert not out
+    assert [name for name in COMMANDS if not re.search(rf"^ +{name}\s", said, re.MULTILINE)] == []
 
 
 def test_list_and_info(capsys: pytest.CaptureFixture[str]) -> None:

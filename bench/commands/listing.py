@@ -17,13 +17,15 @@ from ...zoo.words import size
 from ..paper import SWEEP, TABLES, columns
 from .options import warn
 
+#: How what is listed is loaded.
+LOADING = """\
+torch.hub.load(REPO, ENTRY) loads a split target as NETWORK_split_SPLIT; the checkpoint
+ENTRY-WEIGHTS, of a network that an attacker brings, as ENTRY with weights=WEIGHTS; a judge as
+DATASET_judge."""
+
 
 def add(parser: ArgumentParser) -> None:
-    parser.epilog = (
-        "Load in Python with torch.hub.load(REPO, ENTRY): NETWORK_split_SPLIT for a split target,\n"
-        "NETWORK_inverse_SPLIT and NETWORK_shadow_SPLIT with weights=WEIGHTS for a checkpoint\n"
-        "called ENTRY-WEIGHTS, and DATASET_judge for a judge."
-    )
+    parser.epilog = LOADING
 
 
 def run(options: Namespace) -> int:
@@ -48,6 +50,8 @@ def run(options: Namespace) -> int:
         ([[key] for key in plan()], ["setting/network/split/attack"]),
     ):
         print(tabulate(rows, header) + "\n")
+        if rows is checkpoints:
+            print(LOADING + "\n")
     return 0
 
 
