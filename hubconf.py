@@ -102,15 +102,31 @@ def _judge_entry(dataset, title):
 for _network in _zoo.networks().values():
     for _split in _network.splits:
         globals()[f"{_network.name}_split_{_split}"] = _split_entry(_network, _split)
-        if _zoo.variants(f"{_network.name}_shadow_{_split}"):
-            globals()[f"{_network.name}_shadow_{_split}"] = _learned_entry(
-                _network.name,
-                _split,
+        _behind = f"of {_network.title} behind {_split}"
+        for _kind, _load, _default, _doc in (
+            (
                 "shadow",
                 _zoo.load_shadow,
                 "same_set_same_net",
-                f"Shadow edge of {_network.title} behind {_split} (§6): images -> features.",
-            )
+                f"Shadow edge {_behind} (§6): images -> features.",
+            ),
+            (
+                "decoder",
+                _zoo.load_decoder,
+                "same_set",
+                f"Decoder {_behind}: features -> images, not clamped.",
+            ),
+            (
+                "copy",
+                _zoo.load_copy,
+                "same_set",
+                f"Decoder {_behind}, and as its `edge` a copy of the edge: images -> features.",
+            ),
+        ):
+            if _zoo.variants(f"{_network.name}_{_kind}_{_split}"):
+                globals()[f"{_network.name}_{_kind}_{_split}"] = _learned_entry(
+                    _network.name, _split, _kind, _load, _default, _doc
+                )
 for _target in _zoo.INVERSES:
     globals()[_target.replace("/", "_inverse_")] = _learned_entry(
         *_target.split("/"),

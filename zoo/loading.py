@@ -106,6 +106,35 @@ def load_shadow(
     return _load_variant(f"{network}_shadow_{split}", architecture, weights, path)
 
 
+def load_decoder(
+    network: str, split: str, *, weights: str | None = "same_set", path: str | Path | None = None
+) -> nn.Module:
+    """A decoder: features N×feature shape -> images N×C×H×W, not clamped.
+
+    Args:
+        network, split: a target that a decoder was published for; `splitzoo list` has them.
+        weights: what it was trained with, "same_set", "same_dist" or "rand_set"; None for a
+            fresh network.
+        path: a checkpoint of your own, written by `splitzoo train`.
+
+    Raises UnknownNameError and CheckpointError like `load_split`.
+    """
+    return _load_published(network, "decoder", split, weights, path)
+
+
+def load_copy(
+    network: str, split: str, *, weights: str | None = "same_set", path: str | Path | None = None
+) -> DecoderAndCopy:
+    """A decoder as `load_decoder` gives it, whose `edge` is a copy of the target's: images
+    N×C×H×W in [0, 1] -> features N×feature shape, fitted to the answers to queries.
+
+    Arguments and errors are `load_decoder`'s.
+    """
+    learned = _load_published(network, "copy", split, weights, path)
+    assert isinstance(learned, DecoderAndCopy)
+    return learned
+
+
 def load_judge(
     dataset: str, *, weights: str | None = "default", path: str | Path | None = None
 ) -> Judge:
@@ -255,6 +284,19 @@ def _load_variant(
     if path is None and weights not in variants(prefix):
         raise UnknownNameError(f"weights of {prefix}", weights, [*variants(prefix), "None"])
     return _fill(f"{prefix}-{weights}", architecture, path)
+
+
+def _load_published(
+    network: str, kind: str, split: str, weights: str | None, path: str | Path | None
+) -> nn.Module:
+    """A network whose architecture only its published checkpoints tell, all of them the same."""
+    prefix = f"{network}_{kind}_{split}"
+    published = variants(prefix)
+    if not published:
+        every = [name.partition("-")[0] for name in manifest().records if f"_{kind}_" in name]
+        raise UnknownNameError(kind, prefix, dict.fromkeys(every))
+    architecture = manifest().get(f"{prefix}-{published[0]}").architecture
+    return _load_variant(prefix, architecture, weights, path)
 
 
 def _fill(name: str, architecture: Mapping[str, Any], path: str | Path | None) -> nn.Module:
