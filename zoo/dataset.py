@@ -21,7 +21,7 @@ class DataSet:
 
     Attributes:
         name, title: in identifiers, and on a page.
-        shape, classes: C×H×W of an image, and the number of labels.
+        shape, classes: C×H×W of an image, of one channel or three, and the number of labels.
         sizes: images in each part, "train" and "test".
         sha256: of each array's bytes (uint8, C order; images N×C×H×W, labels N), by the names
             {train,test}_{images,labels}.

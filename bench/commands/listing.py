@@ -19,9 +19,10 @@ from .options import warn
 
 #: How what is listed is loaded.
 LOADING = """\
-torch.hub.load(REPO, ENTRY) loads a split target as NETWORK_split_SPLIT; the checkpoint
-ENTRY-WEIGHTS, of a network that an attacker brings, as ENTRY with weights=WEIGHTS; a judge as
-DATASET_judge."""
+a target, behind a split:     torch.hub.load(REPO, "lenet_split_relu2")
+a checkpoint ENTRY-WEIGHTS:   torch.hub.load(REPO, "lenet_inverse_relu2", weights="same_set")
+a judge:                      torch.hub.load(REPO, "mnist_judge")
+REPO is "OWNER/splitzoo", or the path of a checkout, with source="local"."""
 
 
 def add(parser: ArgumentParser) -> None:
@@ -50,8 +51,7 @@ def run(options: Namespace) -> int:
         ([[key] for key in plan()], ["setting/network/split/attack"]),
     ):
         print(tabulate(rows, header) + "\n")
-        if rows is checkpoints:
-            print(LOADING + "\n")
+    print(LOADING)
     return 0
 
 

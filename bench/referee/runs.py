@@ -377,9 +377,9 @@ def shown_and_recovered(result: Result, store: ResultStore) -> tuple[Images, Ten
     ResultError where the result is of other images, or its own are missing or another's.
     """
     evaluation = result.where.evaluation()
-    recovered = store.recovered(result)
     if result.reported["indices"] != evaluation.indices.tolist():
         raise ResultError(f"{store.path_of(result)} scores other images than its profile's")
+    recovered = store.recovered(result)
     if recovered.shape != evaluation.images.pixels.shape:
         raise ResultError(f"{store.path_of(result)} has recovered images of another shape")
     return evaluation.images, recovered

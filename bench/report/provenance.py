@@ -47,7 +47,7 @@ def provenance(store: ResultStore, results: Sequence[Result], profile: str, path
     return (
         f"# Where the numbers of profile `{profile}` come from\n\n"
         "A line for each stored result; its JSON beside this page has all of it. The name of\n"
-        "the attack leads to every image that it recovered, a class a line, pixel by pixel.\n"
+        "the attack leads to every image that it recovered, class by class, pixel by pixel.\n"
         "Hashes are of the content of the network that was attacked, and of the one that the\n"
         "attack learned. *Ran in* says how the attack was kept from the secrets, *verified* who\n"
         "ran the row again and how: mean PSNR in dB as reported and as found, over the same\n"

@@ -79,27 +79,29 @@ class ResultStore:
     ) -> Result:
         """Write the images (uint8 N×C×H×W), then the JSON, whose arrival makes both count.
 
-        Returns the result with the sha256 of the images. Without images, for a failure, those of
-        an earlier success are deleted. With `instead_of` nothing is
-        written, and what stands there is returned, if that is no longer the result that was read.
+        Returns the result with the sha256 of the images, which are not written where they stand
+        already. Without images, for a failure, those of an earlier success are deleted. With
+        `instead_of` nothing is written, and what stands there is returned, if that is no longer
+        the result that was read.
 
         Raises ResultError, before anything is written, for what could not be read again.
         """
         path = self.path_of(result)
         images = self.sheet(result)
-        content = None
         if recovered is not None:
             content = as_sheet(recovered)
             result = msgspec.structs.replace(result, recovered_sha256=_sha256(recovered))
         text = encode(result)
         decode(text, path)
+        if recovered is not None:
+            _images(result, content, images)
         with self.writing(path.parent):
             if instead_of is not None and (found := self._read(path)) != instead_of:
                 return found
-            if content is not None:
+            if recovered is not None and not self._holds(result):
                 write_atomically(images, content)
             write_text(path, text)
-            if content is None:
+            if recovered is None:
                 images.unlink(missing_ok=True)
         return result
 
@@ -148,16 +150,19 @@ class ResultStore:
         writes: `splitzoo bench` makes such a pair again.
         """
         path = self.sheet(result)
-        shape = result.where.target.dataset.shape
         try:
-            images = from_sheet(path.read_bytes(), len(result.reported["indices"]), shape)
-            if _sha256(images) != result.recovered_sha256:
-                raise ValueError("its images are not the result's")
-        except (OSError, ValueError) as error:
-            raise ResultError(
-                f"{path} does not belong to its result ({error}); run `splitzoo bench` again"
-            ) from error
-        return images
+            content = path.read_bytes()
+        except OSError as error:
+            raise _not_its_own(path, error.strerror or "it cannot be read") from error
+        return _images(result, content, path)
+
+    def _holds(self, result: Result) -> bool:
+        """Whether the images of a result stand there, however they were compressed."""
+        try:
+            self.recovered(result)
+        except ResultError:
+            return False
+        return True
 
     def _read(self, path: Path) -> Result:
         try:
@@ -168,6 +173,22 @@ class ResultStore:
         if self.path_of(result) != path:
             raise ResultError(f"{path} is another scenario's result; move it back or delete it")
         return result
+
+
+def _images(result: Result, content: bytes, path: Path) -> Tensor:
+    """The images of a result on a sheet, uint8 N×C×H×W; ResultError where it is another's."""
+    shape = result.where.target.dataset.shape
+    try:
+        images = from_sheet(content, len(result.reported.get("indices", [])), shape)
+        if _sha256(images) != result.recovered_sha256:
+            raise ValueError("its images are not the result's")
+    except ValueError as error:
+        raise _not_its_own(path, str(error)) from error
+    return images
+
+
+def _not_its_own(path: Path, why: str) -> ResultError:
+    return ResultError(f"{path} does not belong to its result ({why}); run `splitzoo bench` again")
 
 
 def _sha256(images: Tensor) -> str:
