@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -28,6 +29,10 @@ Self = TypeVar("Self", bound="RefinedDescent")
 CALIBRATION_IMAGES = 10
 #: What the search for each weight begins with.
 PRIOR_START, TV_START = 0.01, 0.03
+STARTS = {"tv_weight": TV_START, "prior_weight": PRIOR_START}
+#: Where that for α begins again if what it found is worse than the decoder: so strong a prior,
+#: PRIOR_START·4⁶, that little but the decoder's answer is left.
+STRONG_PRIOR = 40.0
 #: An image has converged that has not gained this share of its loss in so many iterations.
 GAIN, PATIENCE = 1e-3, 50
 
@@ -74,8 +79,9 @@ class RefinedDescent(ResidualDecoder):
 
     Args:
         prior_weight, tv_weight: α and λ. None lets the attack choose what recovers a few images
-            best that it holds, or procedural ones, and that the decoder has not learned from.
-        iterations: at most; an image whose loss falls no more is left as it is.
+            best that it holds, or procedural ones, and that the decoder has not learned from; it
+            makes no iteration where none recovers more of them than the decoder does.
+        iterations: at most; an image whose loss falls no more is left as it is. See `calibrate`.
         step_size: of Adam in z at first; it falls to zero along a cosine.
     """
 
@@ -89,6 +95,8 @@ class RefinedDescent(ResidualDecoder):
         "prior_weight": 0.01,
         "tv_weight": 0.03,
     }
+
+    version: ClassVar[int] = 2
 
     prior_weight: float | None = None
     tv_weight: float | None = None
@@ -145,21 +153,38 @@ class RefinedDescent(ResidualDecoder):
         return as_floats(held).to(adversary.device)
 
     def calibrate(self: Self, adversary: Adversary, state: Start, seed: int) -> Self:
+        """With the weights that were left open, chosen by factors of four and then of two.
+
+        A search can stop in a shallow valley. Where what it found is worse than the decoder's own
+        answer, α is searched once more, from `STRONG_PRIOR`, and if that is no better either,
+        `iterations` is 0, whatever it was. Procedural images, from which the decoder has learned,
+        favour that.
+        """
+        left_open = [name for name in STARTS if getattr(self, name) is None]
+        if not left_open:
+            return self
         draws = Draws(seed, range(len(state.images)), adversary.device)
 
-        def error(prior_weight: float, tv_weight: float) -> float:
-            trial = replace(self, prior_weight=prior_weight, tv_weight=tv_weight)
+        @cache
+        def error(trial: Self) -> float:
             with torch.enable_grad():
                 recovered = trial.online(state, state.features, draws)
             return float(scored(recovered, state.images).mean())
 
-        alpha, weight = self.prior_weight, self.tv_weight
-        if weight is None:
-            first = PRIOR_START if alpha is None else alpha
-            weight = _digits(best_positive(lambda value: error(first, value), TV_START))
-        if alpha is None:
-            alpha = _digits(best_positive(lambda value: error(value, weight), PRIOR_START))
-        return replace(self, prior_weight=alpha, tv_weight=weight)
+        def chosen(among: Self, name: str, start: float, **grid: Any) -> Self:
+            best = best_positive(lambda value: error(_with(among, name, value)), start, **grid)
+            return _with(among, name, best)
+
+        starts: dict[str, Any] = {name: STARTS[name] for name in left_open}
+        found = replace(self, **starts)
+        for name in left_open:
+            found = chosen(found, name, STARTS[name])
+        for name in left_open:
+            found = chosen(found, name, getattr(found, name), factor=2, most=3)
+        answer = error(replace(found, iterations=0))
+        if "prior_weight" in left_open and error(found) >= answer:
+            found = chosen(found, "prior_weight", STRONG_PRIOR)
+        return found if error(found) < answer else replace(found, iterations=0)
 
     def online(self, state: Start, features: Tensor, draws: Draws) -> Tensor:  # type: ignore[override]
         with torch.no_grad():
@@ -220,5 +245,6 @@ class Falling:
         self.rows = rows[self._since[rows] < PATIENCE]
 
 
-def _digits(value: float) -> float:
-    return float(f"{value:.3g}")
+def _with(descent: Self, name: str, value: float) -> Self:
+    field: dict[str, Any] = {name: float(f"{value:.3g}")}
+    return replace(descent, **field)

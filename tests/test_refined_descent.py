@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +18,11 @@ from splitzoo.attacks import (
     RefinedDescent,
     ResidualDecoder,
     procedural_images,
+    refined_descent,
 )
+from splitzoo.attacks.draws import Draws
 from splitzoo.attacks.error_prior import ErrorPrior, cosines
-from splitzoo.attacks.refined_descent import GAIN, PATIENCE, Falling
+from splitzoo.attacks.refined_descent import GAIN, PATIENCE, Falling, Start
 from splitzoo.attacks.residual_decoder import apart
 from splitzoo.zoo import (
     CapabilityError,
@@ -180,6 +184,92 @@ def test_it_calibrates_on_what_its_setting_grants(lenet: Target, decoded: nn.Mod
     assert (prepared.attack.prior_weight or 0) > 0
     assert (prepared.attack.tv_weight or 0) > 0
     assert replace(prepared.attack, prior_weight=None, tv_weight=None) == left_open
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known(RefinedDescent):
+    """Errs by a known landscape over log2 of α and λ, and by `answer` where it does not descend."""
+
+    name = "known_landscape"
+    landscape: str = ""
+    answer: float = 1.0
+
+    def online(self, state: Start, features: Tensor, draws: Draws) -> Tensor:  # type: ignore[override]
+        error = self.answer
+        if self.iterations:
+            alpha, weight = math.log2(self.prior_weight or 1), math.log2(self.tv_weight or 1)
+            error = LANDSCAPES[self.landscape](alpha, weight)
+        return state.images + math.sqrt(error)
+
+
+#: A valley at powers of four from where the search begins, one between them, and two along α, of
+#: which the shallow one is where it begins.
+LANDSCAPES: dict[str, Callable[[float, float], float]] = {
+    "fours": lambda a, w: (a - math.log2(0.04)) ** 2 + (w - math.log2(0.12)) ** 2,
+    "twos": lambda a, w: (a - math.log2(0.02)) ** 2 + (w - math.log2(0.015)) ** 2,
+    "two valleys": lambda a, w: (
+        min(5 + (a - math.log2(0.01)) ** 2, (a - math.log2(160)) ** 2) + (w - math.log2(0.03)) ** 2
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("landscape", "answer", "weights", "iterations"),
+    [
+        ("fours", 100.0, (0.04, 0.12), 30),
+        ("twos", 100.0, (0.02, 0.015), 30),
+        ("two valleys", 100.0, (0.01, 0.03), 30),
+        ("two valleys", 3.0, (160.0, 0.03), 30),
+        ("two valleys", 0.0, None, 0),
+    ],
+)
+def test_it_finds_the_weights_of_a_known_landscape(
+    monkeypatch: pytest.MonkeyPatch,
+    lenet: Target,
+    decoded: nn.Module,
+    landscape: str,
+    answer: float,
+    weights: tuple[float, float] | None,
+    iterations: int,
+) -> None:
+    monkeypatch.setattr(
+        refined_descent,
+        "scored",
+        lambda found, images: (found - images).square().flatten(1).mean(1),
+    )
+    adversary = adversary_in("white_box", lenet)
+    left_open = Known(iterations=30, landscape=landscape, answer=answer)
+    found = left_open.calibrate(adversary, left_open.adopt(adversary, decoded), 0)
+    assert found.iterations == iterations
+    if weights is not None:
+        assert (found.prior_weight, found.tv_weight) == pytest.approx(weights)
+
+
+class Remembers(nn.Module):
+    """A decoder that answers with the image whose features are the nearest."""
+
+    def __init__(self, features: Tensor, images: Tensor) -> None:
+        super().__init__()
+        self.features, self.images = features.flatten(1), images
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.images[torch.cdist(features.flatten(1), self.features).argmin(1)]
+
+
+@pytest.mark.parametrize(("level", "iterations"), [(1.0, 0), (0.5, 30)])
+def test_it_keeps_to_the_decoder_that_no_descent_betters(
+    lenet: Target, level: float, iterations: int
+) -> None:
+    """Nothing betters the images themselves; half their light is easily bettered."""
+    adversary = adversary_in("white_box", lenet)
+    left_open = RefinedDescent(iterations=30)
+    images = left_open.own_images(adversary)
+    decoder = Remembers(lenet.edge(images).detach(), level * images)
+    prepared = left_open.prepare(adversary, network=decoder)
+    assert isinstance(prepared.attack, RefinedDescent)
+    assert prepared.attack.iterations == iterations
+    kept = prepared.reconstruct(lenet.edge(images[:2]).detach())
+    assert torch.equal(kept, level * images[:2]) == (iterations == 0)
 
 
 def test_it_is_refused_without_the_edge_or_with_next_to_no_images(

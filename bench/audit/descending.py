@@ -12,8 +12,9 @@ from .cuts import Cut
 LEAST, MOST = 60, 1500
 #: Iterations that are worth the search for one weight more: of total variation, of the prior.
 WORTH = (80, 120)
-#: Descents that the search for a weight takes: three at least, ten at most.
-TRIALS = 6
+#: Descents that the search for a weight takes, as a rule: five at least, and up to ten for each of
+#: two grids, and for α once more, where the best lies far off.
+TRIALS = 8
 
 
 def descents(
