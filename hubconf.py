@@ -6,8 +6,8 @@
     inverse = torch.hub.load("OWNER/splitzoo", "lenet_inverse_relu2", weights="same_set")
     images = inverse(features)           # what a black-box adversary makes of them
 
-`torch.hub.list` shows every entry point: one for each split of each
-network, and the networks that attackers bring.
+`torch.hub.list("OWNER/splitzoo")`, or `splitzoo list` for a checkout, shows every entry point:
+one for each split of each network, and the networks that attackers bring.
 
 The zoo is imported through a private parent package named after this checkout, never as
 `zoo`: `sys.modules` is keyed by name, so two hub repositories that both hold a `zoo/` would
