@@ -72,12 +72,14 @@ def _split_entry(network, split):
     return entry
 
 
-def _learned_entry(network, split, kind, load, default, doc):
-    def entry(*, weights=default, path=None):
-        return load(network, split, weights=weights, path=path)
+def _learned_entry(network, split, kind):
+    load, default, doc = _LEARNED[kind]
 
-    entry.__name__ = entry.__qualname__ = name = f"{network}_{kind}_{split}"
-    entry.__doc__ = f"""{doc}
+    def entry(*, weights=default, path=None):
+        return load(network.name, split, weights=weights, path=path)
+
+    entry.__name__ = entry.__qualname__ = name = f"{network.name}_{kind}_{split}"
+    entry.__doc__ = f"""{doc.format(network=network.name, title=network.title, split=split)}
 
     Args:
         weights: {", ".join(map(repr, _zoo.variants(name)))}; None for a fresh network.
@@ -99,41 +101,36 @@ def _judge_entry(dataset, title):
     return entry
 
 
+#: What attackers bring: how it is loaded, which weights by default, and what its help begins with.
+_LEARNED = {
+    "inverse": (
+        _zoo.load_inverse,
+        "same_set",
+        "Inverse-Network of {network}/{split} (§5): features -> images, not clamped.",
+    ),
+    "shadow": (
+        _zoo.load_shadow,
+        "same_set_same_net",
+        "Shadow edge of {title} behind {split} (§6): images -> features.",
+    ),
+    "decoder": (
+        _zoo.load_decoder,
+        "same_set",
+        "Decoder of {title} behind {split}: features -> images, not clamped.",
+    ),
+    "copy": (
+        _zoo.load_copy,
+        "same_set",
+        "Decoder of {title} behind {split}, and as its `edge` a copy of the edge: "
+        "images -> features.",
+    ),
+}
 for _network in _zoo.networks().values():
     for _split in _network.splits:
         globals()[f"{_network.name}_split_{_split}"] = _split_entry(_network, _split)
-        _behind = f"of {_network.title} behind {_split}"
-        for _kind, _load, _default, _doc in (
-            (
-                "shadow",
-                _zoo.load_shadow,
-                "same_set_same_net",
-                f"Shadow edge {_behind} (§6): images -> features.",
-            ),
-            (
-                "decoder",
-                _zoo.load_decoder,
-                "same_set",
-                f"Decoder {_behind}: features -> images, not clamped.",
-            ),
-            (
-                "copy",
-                _zoo.load_copy,
-                "same_set",
-                f"Decoder {_behind}, and as its `edge` a copy of the edge: images -> features.",
-            ),
-        ):
+        for _kind in _LEARNED:
             if _zoo.variants(f"{_network.name}_{_kind}_{_split}"):
-                globals()[f"{_network.name}_{_kind}_{_split}"] = _learned_entry(
-                    _network.name, _split, _kind, _load, _default, _doc
-                )
-for _target in _zoo.INVERSES:
-    globals()[_target.replace("/", "_inverse_")] = _learned_entry(
-        *_target.split("/"),
-        "inverse",
-        _zoo.load_inverse,
-        "same_set",
-        f"Inverse-Network of {_target} (§5): features -> images, not clamped.",
-    )
+                _entry = _learned_entry(_network, _split, _kind)
+                globals()[_entry.__name__] = _entry
 for _design in _zoo.JUDGES.values():
     globals()[f"{_design.dataset}_judge"] = _judge_entry(_design.dataset, _design.title)

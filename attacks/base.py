@@ -89,9 +89,9 @@ class Attack(ABC):
     def calibrate(self: Self, adversary: Adversary, state: Any, seed: int) -> Self:
         """This attack with the fields that were left open chosen for a target it has never seen.
 
-        Any other that it changes, its docstring names; a result records what was calibrated.
         Only with what the adversary grants: its images or procedural ones, its own edge or
         shadow as the victim. Called after `offline`; the attack itself, unless overridden.
+        Any other field that it changes, its docstring names; a result records what was calibrated.
         """
         return self
 

@@ -27,11 +27,10 @@ from .settings import Capability
 Self = TypeVar("Self", bound="RefinedDescent")
 #: Images that the weights are calibrated on, at the full length: short descents want more prior.
 CALIBRATION_IMAGES = 10
-#: What the search for each weight begins with.
-PRIOR_START, TV_START = 0.01, 0.03
-STARTS = {"tv_weight": TV_START, "prior_weight": PRIOR_START}
+#: What the search for each weight begins with, in the order of the searches.
+STARTS = {"tv_weight": 0.03, "prior_weight": 0.01}
 #: Where that for α begins again if what it found is worse than the decoder: so strong a prior,
-#: PRIOR_START·4⁶, that little but the decoder's answer is left.
+#: about 4⁶ times that start, that little but the decoder's answer is left.
 STRONG_PRIOR = 40.0
 #: An image has converged that has not gained this share of its loss in so many iterations.
 GAIN, PATIENCE = 1e-3, 50

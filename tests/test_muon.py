@@ -31,7 +31,6 @@ def test_singular_vectors_stay_and_singular_values_are_levelled(shape: tuple[int
     assert (levelled - levelled.diag().diag()).abs().max() < 0.01
 
 
-@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this torch has no Muon of its own")
 def test_a_matrix_steps_as_torch_has_it() -> None:
     """torch computes its steps in bfloat16, hence the tolerance."""
     start, steps = torch.ones(8, 20), gradients(8, 20)

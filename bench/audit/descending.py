@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...attacks.refined_descent import CALIBRATION_IMAGES, PRIOR_START, TV_START
+from ...attacks.refined_descent import CALIBRATION_IMAGES, STARTS
 from ...attacks.residual_decoder import HELD_OUT, held_out
 from .attacker import too_slow
 from .cuts import Cut
@@ -37,7 +37,7 @@ def descents(
         raise too_slow(f"{LEAST} iterations", begin + LEAST * each * images)
     fields = {
         "iterations": iterations,
-        "prior_weight": None if searched == 2 else PRIOR_START,
-        "tv_weight": None if searched else TV_START,
+        "prior_weight": None if searched == 2 else STARTS["prior_weight"],
+        "tv_weight": None if searched else STARTS["tv_weight"],
     }
     return fields, begin + iterations * each * images

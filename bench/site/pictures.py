@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..report.rows import Row
 from ..secrets.evaluation import evaluation_set
-from ..store.sheet import ACROSS
+from ..store.sheet import ACROSS, lines_and_across
 
 
 def places(row: Row) -> list[int]:
@@ -17,15 +17,14 @@ def places(row: Row) -> list[int]:
 
 def size(count: int) -> str:
     """What a sheet of `count` images measures in images, as CSS has it."""
-    across = min(ACROSS, count)
-    return f"{100 * across}% {100 * -(-count // across)}%"
+    lines, across = lines_and_across(count)
+    return f"{100 * across}% {100 * lines}%"
 
 
 def position(place: int, count: int) -> str:
     """Where on a sheet of `count` images one stands, as CSS has it."""
-    across = min(ACROSS, count)
+    lines, across = lines_and_across(count)
     down, right = divmod(place, across)
-    lines = -(-count // across)
     return f"{_share(right, across)}% {_share(down, lines)}%"
 
 

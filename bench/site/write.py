@@ -92,8 +92,9 @@ def _files(
     shown = [Shown(row) for row in results]
     environment = _environment(results[0].profile)
     for each in shown:
-        images = store.recovered(each.row.results[0])  # of several seeds the first is shown
-        yield f"pictures/{each.name}.all.png", as_sheet(images)
+        result = each.row.results[0]  # of several seeds the first is shown
+        images = store.recovered(result)
+        yield f"pictures/{each.name}.all.png", store.sheet(result).read_bytes()
         yield f"pictures/{each.name}.png", as_sheet(images[places(each.row)])
         page = _render(environment, "row.html", page="row", pages=PAGES, **image_page(each))
         yield f"rows/{each.name}.html", page

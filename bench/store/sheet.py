@@ -20,7 +20,7 @@ _SIGNATURE, _END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
 def as_sheet(pixels: Tensor) -> bytes:
     """Images, uint8 N×C×H×W with one channel or three, in lines of ACROSS; the rest is black."""
     count, channels, height, width = pixels.shape
-    lines, across = _lines_and_across(count)
+    lines, across = lines_and_across(count)
     filled = torch.zeros(lines * across, channels, height, width, dtype=torch.uint8)
     filled[:count] = pixels
     grid = filled.view(lines, across, channels, height, width).permute(0, 3, 1, 4, 2)
@@ -40,7 +40,7 @@ def from_sheet(content: bytes, count: int, shape: tuple[int, int, int]) -> Tenso
     if not count:
         raise ValueError("there is no sheet of no images")
     channels, height, width = shape
-    lines, across = _lines_and_across(count)
+    lines, across = lines_and_across(count)
     if not _is_plain(content):
         raise ValueError("it is no PNG of nothing but pixels")
     try:
@@ -71,6 +71,7 @@ def _is_plain(content: bytes) -> bool:
     return content.startswith(_SIGNATURE) and content.endswith(_END) and kinds == wanted
 
 
-def _lines_and_across(count: int) -> tuple[int, int]:
+def lines_and_across(count: int) -> tuple[int, int]:
+    """How a sheet of so many images is laid out: lines of them, and how many side by side."""
     across = min(ACROSS, count)
     return math.ceil(count / across), across
