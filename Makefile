@@ -14,6 +14,7 @@ SOURCES := splitzoo zoo attacks bench tests hubconf.py
 help:
 	@echo "make bench   set everything up, attack the paper's ten images, draw what came back"
 	@echo "make test    set everything up, check types and style, run the tests"
+	@echo "make install set everything up, and no more; then: . $(VENV)/bin/activate"
 	@echo "make clean   remove the virtual environment and build leftovers"
 
 bench: install

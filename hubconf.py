@@ -73,9 +73,9 @@ def _split_entry(network, split):
 
 
 def _learned_entry(network, split, kind):
-    load, default, doc = _LEARNED[kind]
+    load, doc = _LEARNED[kind]
 
-    def entry(*, weights=default, path=None):
+    def entry(*, weights=_zoo.DEFAULT_WEIGHTS[kind], path=None):
         return load(network.name, split, weights=weights, path=path)
 
     entry.__name__ = entry.__qualname__ = name = f"{network.name}_{kind}_{split}"
@@ -101,26 +101,22 @@ def _judge_entry(dataset, title):
     return entry
 
 
-#: What attackers bring: how it is loaded, which weights by default, and what its help begins with.
+#: What attackers bring: how it is loaded, and what its help begins with.
 _LEARNED = {
     "inverse": (
         _zoo.load_inverse,
-        "same_set",
         "Inverse-Network of {network}/{split} (§5): features -> images, not clamped.",
     ),
     "shadow": (
         _zoo.load_shadow,
-        "same_set_same_net",
         "Shadow edge of {title} behind {split} (§6): images -> features.",
     ),
     "decoder": (
         _zoo.load_decoder,
-        "same_set",
         "Decoder of {title} behind {split}: features -> images, not clamped.",
     ),
     "copy": (
         _zoo.load_copy,
-        "same_set",
         "Decoder of {title} behind {split}, and as its `edge` a copy of the edge: "
         "images -> features.",
     ),

@@ -79,6 +79,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments:
         parser.print_help(sys.stderr)
         return 2
+    if asked is None and not arguments[0].startswith("-"):
+        from ..zoo.errors import UnknownNameError
+
+        error = UnknownNameError("command", arguments[0], COMMANDS)
+        return _fail(str(error), error.exit_status)
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}; --help lists them all")

@@ -54,6 +54,7 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
         (["bench", "--attack", "RMLE"], "did you mean 'rmle'"),
         (["bench", "--device", "tpu9"], "use one of auto, cpu, cuda"),
         (["leaderboard", "--profile", "x"], "paper10, standard"),
+        (["lits"], "unknown command 'lits': did you mean 'list'?"),
         (["info", "resnet"], "unknown checkpoint"),
         (["info", "resnet"], "`splitzoo list` has all"),
         (["info", "lenet_split_relu3"], "did you mean 'lenet_split_relu2'"),
@@ -155,7 +156,7 @@ def test_an_ascii_terminal_ends_no_command(arguments: list[str]) -> None:
     assert b"?" in ended.stdout
 
 
-@pytest.mark.parametrize("arguments", [["fly"], ["bench", "--nope"], ["tune"]])
+@pytest.mark.parametrize("arguments", [["bench", "--nope"], ["tune"]])
 def test_an_unparsable_command_line_exits_with_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -189,6 +190,11 @@ def test_list_and_info(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert said.startswith(of_lenet)
     assert "edge up to relu2, which sends features N×16×8×8, 1,024 numbers an image" in said
+    for entry, weights in (("lenet_inverse_relu2", "same_set"), ("lenet_copy_relu2", "same_set")):
+        assert main(["info", f"{entry}-{weights}"]) == 0
+        of_weights = capsys.readouterr().out
+        assert main(["info", entry]) == 0
+        assert capsys.readouterr().out == of_weights
 
 
 def test_a_damaged_checkpoint_stops_the_run(

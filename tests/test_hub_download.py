@@ -267,6 +267,10 @@ def test_from_pretrained_gives_what_the_loaders_give(hub: Hub, client: Path) -> 
     features = torch.rand(2, 64, 32, 32)
     expected = load_inverse("cifar_cnn", "conv11", path=FOLDER / FILE)
     assert torch.equal(inverse(features), expected(features))
+    inverse = AutoNetwork.from_pretrained(
+        "owner/zoo", name=SMALL.removesuffix("-same_set"), revision=FIRST
+    )
+    assert torch.equal(inverse(features), expected(features))
     asked = list(hub.asked)
     AutoNetwork.from_pretrained("owner/zoo", name="lenet_split_conv1", revision=FIRST)
     assert hub.asked == asked

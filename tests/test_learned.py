@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
+from splitzoo import zoo
 from splitzoo.attacks import (
     SETTINGS,
     Adversary,
@@ -31,6 +32,7 @@ from splitzoo.zoo import (
     CapabilityError,
     ContractError,
     Images,
+    InputError,
     Target,
     inverse_network,
     load_split,
@@ -79,6 +81,16 @@ def test_the_networks_have_the_shapes_of_their_targets() -> None:
         for structure in ("same_net", "diff_net"):
             edge = shadow_edge(network, split, structure)
             assert edge(torch.zeros(2, *model.input_shape)).shape == (2, *model.feature_shape)
+
+
+@pytest.mark.parametrize("kind", ["inverse", "decoder", "copy"])
+def test_what_inverts_refuses_features_of_another_split(kind: str) -> None:
+    """Its convolutions would take a grid of any size, and answer with images of another."""
+    network = cast(nn.Module, getattr(zoo, f"load_{kind}")("lenet", "relu2"))
+    assert network(torch.rand(2, 16, 8, 8)).shape == (2, 1, 28, 28)
+    for shape in ((2, 16, 9, 9), (2, 8, 8, 8), (16, 8, 8)):
+        with pytest.raises(InputError, match=r"must be N×16×8×8, not "):
+            network(torch.rand(*shape))
 
 
 def test_a_shadow_of_another_structure_is_another_structure() -> None:

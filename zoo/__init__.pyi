@@ -42,6 +42,7 @@ from .inverses import INVERSES as INVERSES
 from .inverses import inverse_network as inverse_network
 from .judges import JUDGES as JUDGES
 from .judges import Judge as Judge
+from .loading import DEFAULT_WEIGHTS as DEFAULT_WEIGHTS
 from .loading import load_copy as load_copy
 from .loading import load_decoder as load_decoder
 from .loading import load_inverse as load_inverse

@@ -45,7 +45,8 @@ class AutoNetwork(ModelHubMixin):
             pretrained_model_name_or_path: OWNER/NAME on the Hub, or a folder that
                 `splitzoo publish --dry-run` wrote.
             name: NETWORK_split_SPLIT for a target behind that layer, e.g. "lenet_split_relu2",
-                or a checkpoint of `splitzoo list`, e.g. "lenet_inverse_relu2-same_set".
+                a checkpoint of `splitzoo list`, e.g. "lenet_inverse_relu2-same_set", or a hub
+                entry of one, "lenet_inverse_relu2", with its default weights.
             revision: a commit, tag or branch; a commit that the cache holds asks nobody.
             options: `cache_dir`, `force_download`, `local_files_only` and `token`, as everywhere
                 on the Hub.

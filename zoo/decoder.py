@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .blocks import Residual
+from .checks import check_batch
 from .portable import Portable
 from .shapes import Shape, token_side
 
@@ -120,6 +121,8 @@ class Fit(Portable, nn.Module):
 class Decoder(Portable, nn.Module):
     """Features N×`features` -> images N×`images` (C×H×W), not clamped.
 
+    Raises InputError on features of another shape.
+
     Args:
         features, images: shapes of one image's, without N.
         width: channels of the residual blocks at half the image's size; below, half as many more.
@@ -130,6 +133,7 @@ class Decoder(Portable, nn.Module):
         self, features: Shape, images: Shape, *, width: int = 64, blocks: int = BLOCKS
     ) -> None:
         super().__init__()
+        self._features = features
         self.standardize = Standardize(features)
         self.to_grid, channels, stride = _to_grid(features, images, width)
         layers: list[nn.Module] = [Fit(_grid(images, stride))]
@@ -149,6 +153,7 @@ class Decoder(Portable, nn.Module):
         self.layers = nn.Sequential(*layers, Fit((images[1], images[2])))
 
     def forward(self, features: Tensor) -> Tensor:
+        check_batch(features, self._features, "features of a decoder")
         images: Tensor = self.layers(self.to_grid(self.standardize(features)))
         return images + 0.5
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
@@ -29,10 +30,17 @@ from .records import Record
 from .resolving import read_bytes, read_verified
 from .shadows import shadow_edge
 from .shapes import shape_of
-from .target import Target, chain_target
+from .target import Half, Target, chain_target
 from .tensor_files import tensors_as_bytes
 
 WEIGHTS = ("default",)
+#: The weights of what attackers bring that are loaded unless told, by what hub entries call it.
+DEFAULT_WEIGHTS = {
+    "inverse": "same_set",
+    "shadow": "same_set_same_net",
+    "decoder": "same_set",
+    "copy": "same_set",
+}
 
 #: safetensors reads no file whose first eight bytes, its header's length, are more.
 _LONGEST_HEADER = 100_000_000
@@ -66,9 +74,15 @@ def load_split(
 
 
 def load_inverse(
-    network: str, split: str, *, weights: str | None = "same_set", path: str | Path | None = None
+    network: str,
+    split: str,
+    *,
+    weights: str | None = DEFAULT_WEIGHTS["inverse"],
+    path: str | Path | None = None,
 ) -> nn.Module:
     """An Inverse-Network (§5): features N×feature shape -> images N×C×H×W, not clamped.
+
+    It raises InputError on features of another shape.
 
     Args:
         network, split: one of the paper's five targets; `INVERSES` lists them.
@@ -86,7 +100,7 @@ def load_shadow(
     network: str,
     split: str,
     *,
-    weights: str | None = "same_set_same_net",
+    weights: str | None = DEFAULT_WEIGHTS["shadow"],
     path: str | Path | None = None,
 ) -> nn.Module:
     """A shadow edge (§6): images N×C×H×W in [0, 1] -> features N×feature shape.
@@ -107,7 +121,11 @@ def load_shadow(
 
 
 def load_decoder(
-    network: str, split: str, *, weights: str | None = "same_set", path: str | Path | None = None
+    network: str,
+    split: str,
+    *,
+    weights: str | None = DEFAULT_WEIGHTS["decoder"],
+    path: str | Path | None = None,
 ) -> nn.Module:
     """A decoder: features N×feature shape -> images N×C×H×W, not clamped.
 
@@ -123,7 +141,11 @@ def load_decoder(
 
 
 def load_copy(
-    network: str, split: str, *, weights: str | None = "same_set", path: str | Path | None = None
+    network: str,
+    split: str,
+    *,
+    weights: str | None = DEFAULT_WEIGHTS["copy"],
+    path: str | Path | None = None,
 ) -> DecoderAndCopy:
     """A decoder as `load_decoder` gives it, whose `edge` is a copy of the target's: images
     N×C×H×W in [0, 1] -> features N×feature shape, fitted to the answers to queries.
@@ -157,7 +179,8 @@ def record_and_split(
 ) -> tuple[Record, str | None]:
     """The record that a name asks for, and the split, if it names one as hub entries do.
 
-    UnknownNameError names both, as `listed` has it say.
+    A hub entry of what attackers bring, e.g. "lenet_inverse_relu2", asks for its default weights.
+    UnknownNameError names all three, as `listed` has it say.
     """
     splits = {
         f"{each}_split_{split}": (record, split)
@@ -166,8 +189,15 @@ def record_and_split(
         and (network := networks().get(record.architecture.get("network", ""))) is not None
         for split in network.splits
     }
+    entries = {
+        entry: (record, None)
+        for each, record in records.items()
+        for entry, _, weights in [each.partition("-")]
+        if any(f"_{kind}_" in entry and weights == own for kind, own in DEFAULT_WEIGHTS.items())
+    }
     known: dict[str, tuple[Record, str | None]] = {
         **splits,
+        **entries,
         **{each: (record, None) for each, record in records.items()},
     }
     if name not in known:
@@ -222,13 +252,22 @@ def variants(prefix: str) -> list[str]:
 #: How to build what a record's architecture describes, by its first key; arguments in order.
 _BUILDERS: dict[str, tuple[int, Callable[..., nn.Module]]] = {
     "network": (1, lambda name: chain_target(get_network(name), get_network(name).splits[-1])),
-    "inverse": (1, inverse_network),
+    "inverse": (1, lambda target: _inverse(target)),
     "shadow": (2, lambda target, structure: shadow_edge(*_names(target), structure)),
     "judge": (1, lambda dataset: Judge(get_judge_design(dataset))),
     "decoder": (3, lambda features, images, width: _decoder(features, images, width)),
     "copied": (5, lambda *values: _decoder_and_copy(*values)),
     "derived_edge": (3, lambda *values: _derived_edge(*values)),
 }
+
+
+def _inverse(target: str) -> nn.Module:
+    """An Inverse-Network that refuses features which are not its target's."""
+    network, split = _names(target)
+    with torch.device("meta"):  # shapes alone, and no random number is drawn for them
+        features = chain_target(get_network(network), split).feature_shape
+    layers = dict(inverse_network(target).named_children())
+    return Half(layers, features, f"features of {network} at {split}")
 
 
 def _decoder(features: str, images: str, width: str) -> nn.Module:

@@ -23,7 +23,7 @@ def add(parser: ArgumentParser) -> None:
     )
     add_device(parser)
     parser.add_argument(
-        "name", metavar="NAME", help="a checkpoint of `splitzoo list`, or NETWORK_split_SPLIT"
+        "name", metavar="NAME", help="a checkpoint of `splitzoo list`, or an entry of torch.hub"
     )
 
 
