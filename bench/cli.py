@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments:
         parser.print_help(sys.stderr)
         return 2
-    if asked is None and not arguments[0].startswith("-"):
+    if arguments[0] not in COMMANDS and not arguments[0].startswith("-"):
         from ..zoo.errors import UnknownNameError
 
         error = UnknownNameError("command", arguments[0], COMMANDS)

@@ -55,6 +55,7 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
         (["bench", "--device", "tpu9"], "use one of auto, cpu, cuda"),
         (["leaderboard", "--profile", "x"], "paper10, standard"),
         (["lits"], "unknown command 'lits': did you mean 'list'?"),
+        (["bnech", "--results", "data"], "did you mean 'bench'?"),
         (["info", "resnet"], "unknown checkpoint"),
         (["info", "resnet"], "`splitzoo list` has all"),
         (["info", "lenet_split_relu3"], "did you mean 'lenet_split_relu2'"),
@@ -190,11 +191,16 @@ def test_list_and_info(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert said.startswith(of_lenet)
     assert "edge up to relu2, which sends features N×16×8×8, 1,024 numbers an image" in said
-    for entry, weights in (("lenet_inverse_relu2", "same_set"), ("lenet_copy_relu2", "same_set")):
+    for entry, weights in (
+        ("lenet_inverse_relu2", "same_set"),
+        ("lenet_copy_relu2", "same_set"),
+        ("lenet_shadow_relu2", "same_set_same_net"),
+    ):
         assert main(["info", f"{entry}-{weights}"]) == 0
         of_weights = capsys.readouterr().out
         assert main(["info", entry]) == 0
-        assert capsys.readouterr().out == of_weights
+        said = capsys.readouterr().out
+        assert said == f"{of_weights}{entry} is {entry}-{weights}, its weights by default\n"
 
 
 def test_a_damaged_checkpoint_stops_the_run(

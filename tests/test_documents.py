@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from skimage.io import imread
 
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 DOCUMENTS = ("README.md", "CONTRIBUTING.md")
@@ -31,6 +32,9 @@ def test_its_python_runs_from_top_to_bottom(name: str, repository: Path, tmp_pat
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+    if name == "README.md":
+        (shown,) = tmp_path.glob("*.png")  # two lines of ten digits, two pixels between
+        assert imread(shown).shape == (2 * 30 + 2, 10 * 30 + 2, 3)
 
 
 def test_a_network_of_ones_own_takes_fifteen_lines(repository: Path) -> None:

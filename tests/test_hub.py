@@ -110,13 +110,22 @@ def test_every_checkpoint_loads_by_its_name(repository: Path) -> None:
         if record.kind == "target":
             entry += f"_split_{get_network(record.name).splits[-1]}"
         expected = load_network(record.name).state_dict()
-        ways = [{"weights": weights}] if weights else [{}]
-        if weights in ("same_set", "same_set_same_net"):  # what the README has first
-            ways.append({})
-        for which in ways:
-            loaded = load(str(repository), entry, source="local", **which).state_dict()
-            assert loaded.keys() == expected.keys(), record.name
-            assert all(torch.equal(loaded[key], expected[key]) for key in expected), record.name
+        which = {"weights": weights} if weights else {}
+        loaded = load(str(repository), entry, source="local", **which).state_dict()
+        assert loaded.keys() == expected.keys(), record.name
+        assert all(torch.equal(loaded[key], expected[key]) for key in expected), record.name
+
+
+def test_every_entry_of_attackers_loads_what_the_readme_names_first(repository: Path) -> None:
+    load: Any = torch.hub.load
+    first = {"inverse": "same_set", "shadow": "same_set_same_net"}
+    first |= {"decoder": "same_set", "copy": "same_set"}
+    for entry in {name.partition("-")[0] for name in manifest().records if "-" in name}:
+        (weights,) = (first[kind] for kind in first if f"_{kind}_" in entry)
+        loaded = load(str(repository), entry, source="local").state_dict()
+        expected = load_network(f"{entry}-{weights}").state_dict()
+        assert loaded.keys() == expected.keys(), entry
+        assert all(torch.equal(loaded[key], expected[key]) for key in expected), entry
 
 
 def test_a_copy_answers_like_the_edge_that_it_is_of(repository: Path) -> None:

@@ -136,6 +136,15 @@ def test_unusable_images_name_the_remedy(lenet: Target, images: object, remedy: 
         assert "\n" not in str(caught.value)
 
 
+def test_layers_can_be_taken_from_an_edge(digits: torch.Tensor) -> None:
+    """As from the `nn.Sequential` that it is; its first is the normalisation."""
+    edge = load_split("lenet", "relu2").edge
+    some = edge[1:3](edge[0](digits))
+    assert torch.equal(some, F.relu(edge.conv1((digits - 0.5) / 0.5)))
+    assert torch.equal(edge[3:](some), edge(digits))
+    assert edge[-1] is edge.relu2
+
+
 def test_an_edge_answers_any_batch_where_it_is_asked_to(lenet: Target) -> None:
     """What a descent passes through on its way, and what noise queries with."""
     noise = torch.randn(2, 1, 28, 28)

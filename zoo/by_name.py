@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-
-import torch
 
 from .dataset import DataSet, get_dataset
 from .errors import UnknownNameError
 from .loading import load_split
 from .manifests import manifest
 from .network import get_network, networks
-from .target import Target, chain_target
+from .target import Target, feature_shape
 
 
 @dataclass(frozen=True)
@@ -52,13 +49,6 @@ class Published:
     def load(self) -> Target:
         """The target with its published weights."""
         return load_split(self.network, self.split)
-
-
-@cache
-def feature_shape(network: str, split: str) -> tuple[int, ...]:
-    """Shape of the features at a split of a network of the zoo, without N."""
-    with torch.random.fork_rng(devices=[]):
-        return chain_target(get_network(network), split).feature_shape
 
 
 def published(name: str) -> Published:

@@ -133,7 +133,7 @@ class Decoder(Portable, nn.Module):
         self, features: Shape, images: Shape, *, width: int = 64, blocks: int = BLOCKS
     ) -> None:
         super().__init__()
-        self._features = features
+        self._features = tuple(features)  # no setting: the weights have its shape already
         self.standardize = Standardize(features)
         self.to_grid, channels, stride = _to_grid(features, images, width)
         layers: list[nn.Module] = [Fit(_grid(images, stride))]

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
@@ -30,7 +29,7 @@ from .records import Record
 from .resolving import read_bytes, read_verified
 from .shadows import shadow_edge
 from .shapes import shape_of
-from .target import Half, Target, chain_target
+from .target import Half, Target, chain_target, feature_shape
 from .tensor_files import tensors_as_bytes
 
 WEIGHTS = ("default",)
@@ -129,6 +128,8 @@ def load_decoder(
 ) -> nn.Module:
     """A decoder: features N×feature shape -> images N×C×H×W, not clamped.
 
+    It raises InputError on features of another shape.
+
     Args:
         network, split: a target that a decoder was published for; `splitzoo list` has them.
         weights: what it was trained with, "same_set", "same_dist" or "rand_set"; None for a
@@ -180,7 +181,7 @@ def record_and_split(
     """The record that a name asks for, and the split, if it names one as hub entries do.
 
     A hub entry of what attackers bring, e.g. "lenet_inverse_relu2", asks for its default weights.
-    UnknownNameError names all three, as `listed` has it say.
+    UnknownNameError names them all, as `listed` has it say.
     """
     splits = {
         f"{each}_split_{split}": (record, split)
@@ -201,7 +202,7 @@ def record_and_split(
         **{each: (record, None) for each, record in records.items()},
     }
     if name not in known:
-        raise UnknownNameError("checkpoint or split", name, known, listed)
+        raise UnknownNameError("checkpoint or hub entry", name, known, listed)
     return known[name]
 
 
@@ -263,11 +264,9 @@ _BUILDERS: dict[str, tuple[int, Callable[..., nn.Module]]] = {
 
 def _inverse(target: str) -> nn.Module:
     """An Inverse-Network that refuses features which are not its target's."""
-    network, split = _names(target)
-    with torch.device("meta"):  # shapes alone, and no random number is drawn for them
-        features = chain_target(get_network(network), split).feature_shape
     layers = dict(inverse_network(target).named_children())
-    return Half(layers, features, f"features of {network} at {split}")
+    network, split = _names(target)
+    return Half(layers, feature_shape(network, split), f"features of {network} at {split}")
 
 
 def _decoder(features: str, images: str, width: str) -> nn.Module:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import cast
+from functools import cache
+from typing import cast, overload
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +13,7 @@ from torch import Tensor, nn
 from .checks import check_batch, check_images
 from .content import content_sha256
 from .errors import UnknownNameError
-from .network import Layers, Network
+from .network import Layers, Network, get_network
 from .portable import Portable
 
 
@@ -49,6 +51,17 @@ class Half(Portable, nn.Sequential):
     def forward(self, input: Tensor) -> Tensor:
         (check_images if self.pixels else check_batch)(input, self.expects, self.what)
         return self.unchecked(input)
+
+    @overload
+    def __getitem__(self, idx: slice) -> nn.Sequential: ...
+
+    @overload
+    def __getitem__(self, idx: int) -> nn.Module: ...
+
+    def __getitem__(self, idx: slice | int) -> nn.Module:
+        """A layer, or several of them in a row: a chain that refuses nothing."""
+        chain = nn.Sequential(OrderedDict(self._modules))  # a layer may stand in it twice
+        return chain[idx]
 
     def unchecked(self, input: Tensor) -> Tensor:
         """What the layers make of any batch: noise, or images on their way in a descent."""
@@ -160,6 +173,13 @@ def chain_target(network: Network, split: str) -> Target:
         architecture={"network": network.name},
         num_classes=network.num_classes,
     )
+
+
+@cache
+def feature_shape(network: str, split: str) -> tuple[int, ...]:
+    """Shape of the features at a split of a network of the zoo, without N; draws nothing."""
+    with torch.random.fork_rng(devices=[]):
+        return chain_target(get_network(network), split).feature_shape
 
 
 def _device_of(layers: Layers) -> torch.device:

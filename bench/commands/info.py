@@ -49,6 +49,8 @@ def run(options: Namespace) -> int:
             f"{options.name} is {record.name} with its edge up to {split}, which sends features "
             f"N×{'×'.join(map(str, shape))}, {math.prod(shape):,} numbers an image"
         )
+    elif options.name != record.name:
+        print(f"{options.name} is {record.name}, its weights by default")
     if options.estimate:
         from ...zoo import describe_device, pick_device, pick_precision
         from ..referee.offline import estimate
