@@ -74,9 +74,9 @@ def test_one_layer_or_the_papers_columns_alone_are_no_sweep(splits: tuple[str, .
 @pytest.mark.parametrize(
     ("fc1", "fc3", "verdict"),
     [
-        (0.9, 0.31, "not behind fc1, fc3."),
-        (0.9, 0.3, "not behind fc1; from this attack behind fc3."),
-        (0.3, 0.1, "from this attack behind fc1, fc3."),
+        (0.9, 0.31, "not hidden behind fc1, fc3."),
+        (0.9, 0.3, "not hidden behind fc1; hidden from this attack behind fc3."),
+        (0.3, 0.1, "hidden from this attack behind fc1, fc3."),
     ],
 )
 def test_fully_connected_layers_hide_what_no_image_shows(
@@ -102,8 +102,8 @@ def test_fully_connected_layers_hide_what_no_image_shows(
 @pytest.mark.parametrize(
     ("fc1", "fc3", "verdict"),
     [
-        ([0.9], [0.1, 0.6], "not behind fc1; undecided behind fc3."),
-        ([0.2], [0.1, 0.6], "undecided behind fc3; from this attack behind fc1."),
+        ([0.9], [0.1, 0.6], "not hidden behind fc1; undecided behind fc3."),
+        ([0.2], [0.1, 0.6], "undecided behind fc3; hidden from this attack behind fc1."),
         ([0.0, 0.5], [0.1, 0.6], "undecided behind fc1, fc3."),
     ],
 )
@@ -130,8 +130,8 @@ def test_an_attack_that_does_worse_than_what_looks_at_no_feature_answers_nothing
         row(BLACK_BOX, "fc3", 0.1),
     ]
     said = "no answer behind fc3, where the attack does worse than what looks at no feature."
-    assert f"from this attack behind fc1; {said}" in verdicts([*attacked, blind])[0]
-    assert "from this attack behind fc1, fc3." in verdicts(attacked)[0]
+    assert f"hidden from this attack behind fc1; {said}" in verdicts([*attacked, blind])[0]
+    assert "hidden from this attack behind fc1, fc3." in verdicts(attacked)[0]
     text = "What looks at no feature has 20.00 / 0.120."
     assert text in section(sweeps([*attacked, blind]))
     assert text not in section(sweeps(attacked))
@@ -175,7 +175,7 @@ def test_what_only_the_layers_show_stands_in_no_other_table(store: ResultStore) 
 def test_the_site_says_the_same(store: ResultStore, tmp_path: Path) -> None:
     write_site(store, "paper10", tmp_path / "site")
     paper = (tmp_path / "site/paper.html").read_text("utf-8")
-    assert "<strong>Black-box, same set</strong> (Decoder): not behind fc1." in paper
-    assert "(Shadow model): from this attack behind fc1." in paper
+    assert "<strong>Black-box, same set</strong> (Decoder): not hidden behind fc1." in paper
+    assert "(Shadow model): hidden from this attack behind fc1." in paper
     depth = (tmp_path / "site/index.html").read_text("utf-8")
     assert "lenet/fc1: Decoder, Black-box, same set, " in depth, "a mark of the curve"

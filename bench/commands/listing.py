@@ -41,7 +41,7 @@ def run(options: Namespace) -> int:
     ]
     checkpoints = [
         [record.name, record.kind, size(record.bytes), record.sha256[:12]]
-        for record in manifest().records.values()
+        for _, record in sorted(manifest().records.items())
     ]
     for rows, header in (
         (networks, ["network", "data set", "splits"]),

@@ -31,9 +31,9 @@ SECTION_7_1 = (
 #: To it, of the layers named: the input shows, the interval of its mean SSIM holds the threshold,
 #: it does not show, and the attack says nothing.
 ANSWERS = (
-    "not behind {}",
+    "not hidden behind {}",
     "undecided behind {}",
-    "from this attack behind {}",
+    "hidden from this attack behind {}",
     "no answer behind {}, where the attack does worse than what looks at no feature",
 )
 
@@ -126,9 +126,11 @@ def section(found: Sequence[Sweep]) -> str:
     paper = " The paper's Figures 11 and 12 are the shadow model's column; it prints no numbers."
     text = (
         "What a cut behind each layer leaks, and how many numbers cross it: PSNR in dB / SSIM, and "
-        "the share of images whose label is read off what was recovered. A column is one attack, "
-        "so that its layers compare; behind the splits of [Best known](#best-known) a stronger one "
-        "may be known."
+        "the share of images whose label the judge reads off what was recovered. A column is one "
+        "attack, so that its layers compare, but for the longer training or descent that "
+        "`attacks/recipes.py` gives some of the paper's splits; behind the splits of [Best "
+        "known](#best-known) a stronger one may be known. Where a cell is empty, the attack was "
+        "not run: behind an affine edge exact inversion takes its place."
         + ("" if complete else f" {len(layers_of(found))} of {every} layers were measured.")
         + (f" What looks at no feature has {scores(without)}." if without else "")
         + (paper if any(each.key == SWEEP for each in found) else "")
