@@ -191,10 +191,10 @@ def record_and_split(
         for split in network.splits
     }
     entries = {
-        entry: (record, None)
+        each.removesuffix(f"-{weights}"): (record, None)
         for each, record in records.items()
-        for entry, _, weights in [each.partition("-")]
-        if any(f"_{kind}_" in entry and weights == own for kind, own in DEFAULT_WEIGHTS.items())
+        for kind, weights in DEFAULT_WEIGHTS.items()
+        if f"_{kind}_" in each and each.endswith(f"-{weights}")
     }
     known: dict[str, tuple[Record, str | None]] = {
         **splits,
